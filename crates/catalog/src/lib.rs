@@ -1,0 +1,1 @@
+//! What is known of each asset: cold, hot, hashing, ready, stale

@@ -1,0 +1,1 @@
+//! What a mirror serves: a static root with exact, cheap ranges

@@ -1,0 +1,1 @@
+//! The reverse proxy: upstream client, forwarding rules, TLS and listeners

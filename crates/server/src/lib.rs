@@ -1,0 +1,1 @@
+//! Hash workers, asset store, tracker sockets, STUN and the reserved prefix

@@ -1,0 +1,1 @@
+//! Test support: loopback origins with faults and rate caps, virtual clock

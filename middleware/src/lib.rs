@@ -1,0 +1,1 @@
+//! A tower layer that turns a web site's visitors into its CDN
