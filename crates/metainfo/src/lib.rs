@@ -1,1 +1,50 @@
-//! BEP 3/47/52 metainfo, the asset manifest and the records of the asset store, without any IO
+//! What one asset is, in bytes and digests: the BEP 3 metainfo and BEP 52 hashes of a file, its
+//! normalised path, the manifest that browsers read and the record that the asset store keeps.
+//!
+//! Layer L0: no clock, thread, file, socket, lock or ambient randomness. Bytes come in as slices,
+//! results go out as values.
+//!
+//! Entry types: [`AssetPath`] names an asset; [`Hasher`] turns its bytes, in one pass, into
+//! [`Hashes`]. Everything else is made of these two: [`Torrent`], [`Magnet`], [`Manifest`],
+//! [`digest_page`] and [`Record`].
+//!
+//! ```
+//! use manyhands_metainfo::{AssetPath, Hasher, Torrent, piece_length};
+//!
+//! let path = AssetPath::parse("/files/./hello%7eworld.txt")?;
+//! assert_eq!(path.as_str(), "/files/hello~world.txt");
+//!
+//! let mut hasher = Hasher::new(5, piece_length(5));
+//! hasher.update(b"hel")?;
+//! hasher.update(b"lo")?;
+//! let hashes = hasher.finish()?;
+//!
+//! let torrent = Torrent::new(&path.file_name(), &hashes)?
+//!     .with_web_seed("https://example.org/files/hello~world.txt");
+//! assert_eq!(torrent.info_hash().to_string().len(), 40);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod digest;
+mod hasher;
+mod hashes;
+mod magnet;
+mod manifest;
+mod merkle;
+mod parse;
+mod path;
+mod record;
+mod torrent;
+mod version;
+
+pub use digest::{Digest, HexError, InfoHash};
+pub use hasher::{HashError, Hasher};
+pub use hashes::{DIGESTS_PER_PAGE, Hashes, UNIT, digest_page, piece_length};
+pub use magnet::Magnet;
+pub use manifest::{Manifest, ManifestError};
+pub use merkle::merkle_root;
+pub use parse::{ParseError, ParsedTorrent, parse};
+pub use path::{AssetPath, PathError};
+pub use record::{Record, RecordError};
+pub use torrent::{NameError, Torrent};
+pub use version::{FileIdentity, LocalFile, Validator, Version};
