@@ -21,6 +21,22 @@ pub struct FileIdentity {
     pub ctime_ns: i128,
 }
 
+impl FileIdentity {
+    /// Reads the identity from what the system says of a file.
+    #[cfg(unix)]
+    pub fn from_metadata(metadata: &std::fs::Metadata) -> Self {
+        use std::os::unix::fs::MetadataExt;
+        let nanoseconds = |seconds: i64, rest: i64| i128::from(seconds) * 1_000_000_000 + i128::from(rest);
+        Self {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            size: metadata.size(),
+            mtime_ns: nanoseconds(metadata.mtime(), metadata.mtime_nsec()),
+            ctime_ns: nanoseconds(metadata.ctime(), metadata.ctime_nsec()),
+        }
+    }
+}
+
 /// Where a response body comes from on this machine, and what the file was when it was opened.
 ///
 /// Travels as a response extension, so that hashing can read the file and need not fetch it.

@@ -1,0 +1,85 @@
+use std::time::Duration;
+
+/// When an asset is worth hashing, and how much of that may be under way at once.
+///
+/// Every bound has a default; none of them depends on what visitors send.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Admission {
+    pub(crate) requests: u32,
+    pub(crate) prefixes: u32,
+    pub(crate) queue: usize,
+    pub(crate) cold: usize,
+    pub(crate) ready: usize,
+    pub(crate) jobs: usize,
+    pub(crate) passing: usize,
+    pub(crate) deadline: Duration,
+    pub(crate) retry: Duration,
+}
+
+impl Admission {
+    /// Requests for an asset before it is hot. Default 3: one visitor's reload is no demand.
+    #[must_use]
+    pub fn with_requests(mut self, requests: u32) -> Self {
+        self.requests = requests.max(1);
+        self
+    }
+
+    /// Address prefixes (IPv4 /24, IPv6 /48) those requests must come from. Default 2, so that one
+    /// network can't fill the queue. A visitor whose address is unknown counts for any prefix.
+    #[must_use]
+    pub fn with_prefixes(mut self, prefixes: u32) -> Self {
+        self.prefixes = prefixes;
+        self
+    }
+
+    /// Hot assets that may wait for a hash worker. Default 1,000; past it the newcomer stays cold.
+    #[must_use]
+    pub fn with_queue(mut self, queue: usize) -> Self {
+        self.queue = queue;
+        self
+    }
+
+    /// Cold assets remembered. Default 10,000 (about 2 MB); past it the longest unasked is forgotten.
+    #[must_use]
+    pub fn with_cold(mut self, cold: usize) -> Self {
+        self.cold = cold.max(1);
+        self
+    }
+
+    /// Ready assets kept. Default 100,000 (about 30 MB of index); past it the longest unasked is retired.
+    #[must_use]
+    pub fn with_ready(mut self, ready: usize) -> Self {
+        self.ready = ready.max(1);
+        self
+    }
+
+    /// Hash jobs at once. Default 1: hashing yields to visitors, and one core hashes 300 MB/s.
+    #[must_use]
+    pub fn with_jobs(mut self, jobs: usize) -> Self {
+        self.jobs = jobs.max(1);
+        self
+    }
+
+    /// A job that has run this long is cancelled. Default one hour.
+    #[must_use]
+    pub fn with_deadline(mut self, deadline: Duration) -> Self {
+        self.deadline = deadline;
+        self
+    }
+}
+
+impl Default for Admission {
+    fn default() -> Self {
+        Self {
+            requests: 3,
+            prefixes: 2,
+            queue: 1_000,
+            cold: 10_000,
+            ready: 100_000,
+            jobs: 1,
+            passing: 4,
+            deadline: Duration::from_secs(3_600),
+            retry: Duration::from_secs(60),
+        }
+    }
+}

@@ -1,0 +1,117 @@
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use manyhands_metainfo::{AssetPath, Version};
+
+/// Names one hash job; never used twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct JobId(pub u64);
+
+/// Where the bytes of an asset can be had.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// A file this machine can open.
+    File(Arc<Path>),
+    /// An anonymous GET that the host can make.
+    Fetch,
+    /// Only the answer that is passing by right now.
+    Passing,
+    /// This answer can't be used (a HEAD, a range, somebody's cookie).
+    None,
+}
+
+/// A piece of hashing for the host's workers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Job {
+    /// The job's name, for [`crate::Catalog::finished`].
+    pub id: JobId,
+    /// The asset.
+    pub path: AssetPath,
+    /// What the bytes must be: a worker that meets another version reports [`Failure::Changed`].
+    pub version: Version,
+    /// Media type, as the site sent it.
+    pub content_type: String,
+    /// Where to take the bytes from.
+    pub source: Source,
+}
+
+/// Why a job came to nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Failure {
+    /// The bytes changed under the job: nothing is wrong, the next request starts over.
+    Changed,
+    /// The passing answer ended early, or the job was cancelled: the next request starts over.
+    Interrupted,
+    /// The bytes could not be read: tried again after a while, longer each time.
+    Unreadable,
+    /// An anonymous visitor gets other bytes: never shared again until purged.
+    NotPublic,
+}
+
+/// What is known of an asset.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AssetState {
+    /// Not asked for often enough.
+    Cold,
+    /// Hot, waiting for a worker.
+    Queued,
+    /// A worker reads it.
+    Hashing,
+    /// Its metainfo may be served.
+    Ready,
+    /// Not to be shared for now.
+    Refused,
+}
+
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub(crate) version: Version,
+    pub(crate) content_type: String,
+    pub(crate) phase: Phase,
+    /// Position in the order of last use of its table (cold or ready).
+    pub(crate) used: u64,
+    /// Versions seen while the asset was ready or in work: answers that flap are somebody's own.
+    pub(crate) changes: u32,
+    pub(crate) changed_at: Duration,
+    pub(crate) failures: u32,
+}
+
+#[derive(Debug)]
+pub(crate) enum Phase {
+    Cold {
+        requests: u32,
+        prefixes: Vec<u64>,
+    },
+    Queued {
+        source: Source,
+    },
+    Hashing {
+        job: JobId,
+        since: Duration,
+        passing: bool,
+    },
+    /// `confirmed` once an answer of this process carried the version that was hashed.
+    Ready {
+        confirmed: bool,
+    },
+    Refused {
+        until: Option<Duration>,
+    },
+}
+
+impl Phase {
+    pub(crate) fn cold() -> Self {
+        Self::Cold { requests: 0, prefixes: Vec::new() }
+    }
+
+    pub(crate) fn state(&self) -> AssetState {
+        match self {
+            Self::Cold { .. } => AssetState::Cold,
+            Self::Queued { .. } => AssetState::Queued,
+            Self::Hashing { .. } => AssetState::Hashing,
+            Self::Ready { .. } => AssetState::Ready,
+            Self::Refused { .. } => AssetState::Refused,
+        }
+    }
+}
