@@ -5,8 +5,9 @@ use serde_bytes::ByteBuf;
 
 use crate::{AssetPath, Digest, Hashes, InfoHash, Torrent, Version};
 
-/// Raised whenever the meaning of the bytes changes; other versions are hashed anew.
-const FORMAT: u32 = 1;
+/// What every record starts with. The number is raised whenever the meaning of the rest changes.
+/// It stands before the bencode, so that no parser sees a format it was not made for.
+const HEADER: &[u8] = b"manyhands asset 1\n";
 
 /// Why a record was refused. In every case the asset is hashed again, never guessed at.
 #[derive(Debug, thiserror::Error)]
@@ -18,9 +19,9 @@ pub enum RecordError {
     /// Sealed, but not a record of this shape.
     #[error("record is malformed")]
     Malformed(#[from] bendy::serde::Error),
-    /// Written by another version of this software.
-    #[error("record has format {0}")]
-    UnknownFormat(u32),
+    /// Whole, but written by another version of this software.
+    #[error("record has another format")]
+    UnknownFormat,
     /// Sealed and well-formed, but its parts contradict one another.
     #[error("record contradicts itself")]
     Inconsistent,
@@ -28,8 +29,8 @@ pub enum RecordError {
 
 /// One asset in the store: what it is, which version of it was hashed, and the hashes.
 ///
-/// As bytes: a bencoded dictionary, then the SHA-256 of that dictionary, so that a file torn by a
-/// crash or a full disk is refused.
+/// As bytes: a line with the number of the format, a bencoded dictionary, and the SHA-256 of all
+/// that, so that a file torn by a crash or a full disk is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
     /// Path of the asset.
@@ -69,7 +70,6 @@ impl Record {
         let hashes = &self.hashes;
         let digests: Vec<u8> = hashes.digests.iter().flat_map(Digest::as_bytes).copied().collect();
         let stored = Stored {
-            format: FORMAT,
             path: self.path.clone(),
             content_type: self.content_type.clone(),
             version: self.version.clone(),
@@ -80,9 +80,12 @@ impl Record {
             root: hashes.root,
             sha256: hashes.sha256,
         };
-        let content = bendy::serde::to_bytes(&stored)
+        let dictionary = bendy::serde::to_bytes(&stored)
             .expect("strings and integers in structs always have a bencoded form");
-        seal(content)
+        let mut bytes = [HEADER, &dictionary].concat();
+        let seal = Digest::of(&bytes);
+        bytes.extend_from_slice(seal.as_bytes());
+        bytes
     }
 
     /// Reads the content of a file.
@@ -95,11 +98,10 @@ impl Record {
         if Digest::of(content).as_bytes() != seal {
             return Err(RecordError::Torn);
         }
-        let Format { format } = read(content, false)?;
-        if format != FORMAT {
-            return Err(RecordError::UnknownFormat(format));
-        }
-        let stored: Stored = read(content, true)?;
+        let dictionary = content.strip_prefix(HEADER).ok_or(RecordError::UnknownFormat)?;
+        let stored: Stored = bendy::serde::Deserializer::from_bytes(dictionary)
+            .with_forbid_trailing_bytes(true)
+            .deserialize()?;
         let (digests, rest) = stored.digests.as_chunks::<{ Digest::SIZE }>();
         let hashes = Hashes {
             length: stored.length,
@@ -119,10 +121,11 @@ impl Record {
     }
 }
 
+/// Unknown fields are denied here and in all that is inside: `bendy` skips them by recursion, which
+/// nesting deep enough could drive through the stack.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Stored {
-    format: u32,
     path: AssetPath,
     content_type: String,
     version: Version,
@@ -132,21 +135,4 @@ struct Stored {
     digests: ByteBuf,
     root: Digest,
     sha256: Digest,
-}
-
-/// What every format has, whatever else it has.
-#[derive(Deserialize)]
-struct Format {
-    format: u32,
-}
-
-fn read<'a, T: Deserialize<'a>>(content: &'a [u8], to_the_end: bool) -> Result<T, RecordError> {
-    let deserializer = bendy::serde::Deserializer::from_bytes(content);
-    Ok(deserializer.with_forbid_trailing_bytes(to_the_end).deserialize()?)
-}
-
-fn seal(mut content: Vec<u8>) -> Vec<u8> {
-    let digest = Digest::of(&content);
-    content.extend_from_slice(digest.as_bytes());
-    content
 }

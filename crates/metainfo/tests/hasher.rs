@@ -1,4 +1,5 @@
 //! The one-pass hasher against the definitions of BEP 3 and BEP 52, spelled out naively.
+#![allow(clippy::unwrap_used, reason = "test code: a panic is the failure")]
 
 use manyhands_metainfo::{Digest, HashError, Hasher, Hashes, UNIT};
 use proptest::prelude::*;

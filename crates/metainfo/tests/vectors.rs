@@ -1,4 +1,5 @@
 //! Our hashes and our reader against mktorrent, create-torrent and libtorrent.
+#![allow(clippy::unwrap_used, reason = "test code: a panic is the failure")]
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use manyhands_metainfo::{
