@@ -1,0 +1,163 @@
+//! Files: which ones may be shared. Denied by default: what could be meant for one visitor alone,
+//! and what is not plain, is refused.
+
+use manyhands_metainfo::{AssetPath, Validator, Version};
+
+use crate::fields::{
+    CacheControl, ContentType, Disposition, LastModified, Vary, content_length, content_range,
+    entity_tag, has_foreign_cookie, is_identity, last_modified,
+};
+use crate::{AssetOffer, Headers, Policy, Reason, RequestHead, ResponseHead, media};
+
+/// Whether this response offers a file that may be shared.
+pub(crate) fn offer<Q, R>(
+    request: &RequestHead<'_, Q>,
+    response: &ResponseHead<'_, R>,
+    content_type: &ContentType,
+    policy: &Policy,
+    local: bool,
+) -> Result<AssetOffer, Reason>
+where
+    Q: Headers + ?Sized,
+    R: Headers + ?Sized,
+{
+    // A query may carry a signature or a token, and then the web seed's URL would hold it.
+    if request.query.is_some() {
+        return Err(Reason::Query);
+    }
+    let path = AssetPath::parse(request.path).map_err(|_| Reason::Path)?;
+    if path.is_directory() {
+        return Err(Reason::Path);
+    }
+    let cookie = is_anonymous(request, &path, policy)?;
+    is_public(response)?;
+    is_shared_type(content_type, &path, policy)?;
+    let length = complete_length(request, response)?;
+    if length < policy.min_size() {
+        return Err(Reason::TooSmall);
+    }
+    if length > policy.max_size() && !local {
+        return Err(Reason::TooLarge);
+    }
+    let version = Version { validator: validator(response)?, length, file: None };
+    let whole = request.method == "GET" && response.status == 200;
+    Ok(AssetOffer {
+        path,
+        version,
+        content_type: content_type.text.clone(),
+        teeable: whole && !cookie && !request.has("range"),
+    })
+}
+
+/// Whether nothing in the request speaks for a particular visitor. A foreign cookie is let by where
+/// the operator called the path public, and only there: `Cache-Control: public` is often set for
+/// whole sites, logins included, and demand counted from logged-in visitors would make us fetch,
+/// list and announce files that only they should know of. Returns whether there was one.
+fn is_anonymous<Q: Headers + ?Sized>(
+    request: &RequestHead<'_, Q>,
+    path: &AssetPath,
+    policy: &Policy,
+) -> Result<bool, Reason> {
+    if request.has("authorization") || request.has("proxy-authorization") {
+        return Err(Reason::Authorization);
+    }
+    let cookie = has_foreign_cookie(request.headers, policy.cookie());
+    if cookie && !policy.is_public(path.as_str()) {
+        return Err(Reason::RequestCookie);
+    }
+    Ok(cookie)
+}
+
+/// Whether the response is the same for everybody, and plain bytes.
+fn is_public<R: Headers + ?Sized>(response: &ResponseHead<'_, R>) -> Result<(), Reason> {
+    let any = |names: &[&str]| names.iter().any(|name| response.has(name));
+    if any(&["set-cookie", "set-cookie2"]) {
+        return Err(Reason::SetCookie);
+    }
+    // No Cache-Control at all is public enough: static servers send none.
+    for name in ["cache-control", "cdn-cache-control", "surrogate-control"] {
+        let directives =
+            CacheControl::read(response.headers, name).map_err(|_| Reason::CacheControlUnclear)?;
+        if directives.private {
+            return Err(Reason::Private);
+        }
+        if directives.no_store {
+            return Err(Reason::NoStore);
+        }
+        if directives.no_cache {
+            return Err(Reason::NoCache);
+        }
+    }
+    if response.has("pragma") {
+        return Err(Reason::NoCache);
+    }
+    if Vary::read(response.headers).other {
+        return Err(Reason::Vary);
+    }
+    if any(&["www-authenticate", "proxy-authenticate", "authentication-info"]) {
+        return Err(Reason::Authenticate);
+    }
+    if any(&["clear-site-data"]) {
+        return Err(Reason::ClearSiteData);
+    }
+    if !is_identity(response.headers) {
+        return Err(Reason::Encoded);
+    }
+    Disposition::read(response.headers).map_err(|_| Reason::ContentDisposition)?;
+    Ok(())
+}
+
+fn is_shared_type(
+    content_type: &ContentType,
+    path: &AssetPath,
+    policy: &Policy,
+) -> Result<(), Reason> {
+    let essence = content_type.essence.as_str();
+    if media::is_allowed(policy.types(), essence) {
+        return Ok(());
+    }
+    if !media::is_unknown(essence) {
+        return Err(Reason::Type);
+    }
+    let named = media::has_allowed_extension(policy.types(), &path.file_name());
+    named.then_some(()).ok_or(Reason::Extension)
+}
+
+/// The length of the whole file, whatever part of it is sent.
+fn complete_length<Q, R>(
+    request: &RequestHead<'_, Q>,
+    response: &ResponseHead<'_, R>,
+) -> Result<u64, Reason>
+where
+    Q: Headers + ?Sized,
+    R: Headers + ?Sized,
+{
+    let length = content_length(response.headers).map_err(|_| Reason::LengthUnclear)?;
+    let range = content_range(response.headers).map_err(|_| Reason::RangeUnclear)?;
+    match (response.status, range) {
+        (200, None) => length.ok_or(Reason::NoLength),
+        (206, Some(range)) if request.method == "GET" && request.has("range") => {
+            // `last` is below `complete`, so that neither side can overflow.
+            let part = range.last - range.first + 1;
+            match length {
+                Some(length) if length != part => Err(Reason::LengthUnclear),
+                _ => Ok(range.complete),
+            }
+        }
+        _ => Err(Reason::RangeUnclear),
+    }
+}
+
+fn validator<R: Headers + ?Sized>(response: &ResponseHead<'_, R>) -> Result<Validator, Reason> {
+    match entity_tag(response.headers) {
+        Ok(Some(tag)) if tag.weak => Err(Reason::WeakEtag),
+        Ok(Some(tag)) => Ok(Validator::Etag(tag.opaque)),
+        Err(_) => Err(Reason::EtagUnclear),
+        Ok(None) => match last_modified(response.headers) {
+            Ok(LastModified::Settled(date)) => Ok(Validator::LastModified(date)),
+            Ok(LastModified::Unsettled) => Err(Reason::Unsettled),
+            Ok(LastModified::Unknown) => Err(Reason::NoValidator),
+            Err(_) => Err(Reason::DateUnclear),
+        },
+    }
+}

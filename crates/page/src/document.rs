@@ -1,0 +1,210 @@
+//! Pages: which ones are rewritten, and what that changes in their heads.
+
+use http::header::{
+    ACCEPT_RANGES, CONTENT_ENCODING, CONTENT_LENGTH, ETAG, HeaderName, HeaderValue, VARY,
+};
+
+use crate::fields::{
+    CacheControl, ContentType, Disposition, EntityTag, Vary, content_length, entity_tag,
+    is_identity, lists_weak_twin, preferred_coding,
+};
+use crate::request::is_navigation;
+use crate::{
+    Coding, HeaderEdits, Headers, PageRewrite, Policy, Reason, RequestHead, ResponseHead, Restore,
+    csp,
+};
+
+/// Smaller bodies gain nothing from compression: they fit one packet as they are.
+const MIN_COMPRESSED: u64 = 1_024;
+
+/// Digests of the bytes that are sent or of the representation (RFC 9530, RFC 3230, RFC 1864).
+const DIGESTS: [&str; 4] = ["content-digest", "repr-digest", "digest", "content-md5"];
+
+/// A page that is rewritten.
+pub(crate) struct Verdict {
+    pub(crate) edits: HeaderEdits,
+    pub(crate) rewrite: PageRewrite,
+}
+
+/// The response's type, which must be there and clear.
+pub(crate) fn content_type<R: Headers + ?Sized>(
+    response: &ResponseHead<'_, R>,
+) -> Result<ContentType, Reason> {
+    ContentType::read(response.headers)
+        .map_err(|_| Reason::ContentTypeUnclear)?
+        .ok_or(Reason::ContentTypeMissing)
+}
+
+/// Whether this HTML response is a page that may be rewritten, and how.
+pub(crate) fn rewrite<Q, R>(
+    request: &RequestHead<'_, Q>,
+    response: &ResponseHead<'_, R>,
+    content_type: &ContentType,
+    policy: &Policy,
+) -> Result<Verdict, Reason>
+where
+    Q: Headers + ?Sized,
+    R: Headers + ?Sized,
+{
+    if !policy.pages() {
+        return Err(Reason::PagesOff);
+    }
+    if response.status != 200 || response.has("content-range") {
+        return Err(Reason::PartialPage);
+    }
+    if !is_navigation(request) {
+        return Err(Reason::NotNavigation);
+    }
+    if !content_type.is_ascii_compatible() {
+        return Err(Reason::Charset);
+    }
+    is_transformable(response)?;
+    match Disposition::read(response.headers) {
+        Ok(Disposition::Inline) => {}
+        Ok(Disposition::Attachment) => return Err(Reason::Attachment),
+        Err(_) => return Err(Reason::ContentDisposition),
+    }
+    if response.has("integrity-policy") {
+        return Err(Reason::IntegrityPolicy);
+    }
+    let tag = entity_tag(response.headers).map_err(|_| Reason::EtagUnclear)?;
+    let nonce = csp::admit(response.headers, policy)?;
+
+    let recompress = coding(request, response, policy);
+    let mut edits = changed_body(response, tag.as_ref());
+    if let Some(coding) = recompress {
+        compressed(response, coding, &mut edits);
+    }
+    Ok(Verdict { edits, rewrite: PageRewrite { tag: script(policy, nonce), recompress } })
+}
+
+/// The whole script element. Prefix and nonce consist of letters, digits and `._~-/+=`.
+fn script(policy: &Policy, nonce: Option<String>) -> String {
+    let nonce = nonce.map(|nonce| format!(" nonce=\"{nonce}\"")).unwrap_or_default();
+    format!("<script defer src=\"{}/loader.js\"{nonce}></script>", policy.prefix())
+}
+
+/// Whether the body may be changed at all.
+fn is_transformable<R: Headers + ?Sized>(response: &ResponseHead<'_, R>) -> Result<(), Reason> {
+    if !is_identity(response.headers) {
+        return Err(Reason::Encoded);
+    }
+    let cache_control = CacheControl::read(response.headers, "cache-control")
+        .map_err(|_| Reason::CacheControlUnclear)?;
+    if cache_control.no_transform {
+        return Err(Reason::NoTransform);
+    }
+    if response.has("signature") || response.has("signature-input") {
+        return Err(Reason::Signed);
+    }
+    Ok(())
+}
+
+/// What no longer holds when other bytes are sent than the site sent.
+fn changed_body<R: Headers + ?Sized>(
+    response: &ResponseHead<'_, R>,
+    tag: Option<&EntityTag>,
+) -> HeaderEdits {
+    let mut edits = HeaderEdits::default();
+    weaken(tag, &mut edits);
+    for name in [CONTENT_LENGTH, ACCEPT_RANGES] {
+        if response.has(name.as_str()) {
+            edits.remove(name);
+        }
+    }
+    for name in DIGESTS {
+        if response.has(name) {
+            edits.remove(HeaderName::from_static(name));
+        }
+    }
+    edits
+}
+
+/// The tag still tells versions apart, but no longer promises equal bytes.
+fn weaken(tag: Option<&EntityTag>, edits: &mut HeaderEdits) {
+    if let Some(tag) = tag.filter(|tag| !tag.weak)
+        && let Ok(weak) = HeaderValue::try_from(tag.weakened())
+    {
+        edits.set(ETAG, weak);
+    }
+}
+
+/// How to compress a body that is uncompressed because we asked for `identity`.
+fn coding<Q, R>(
+    request: &RequestHead<'_, Q>,
+    response: &ResponseHead<'_, R>,
+    policy: &Policy,
+) -> Option<Coding>
+where
+    Q: Headers + ?Sized,
+    R: Headers + ?Sized,
+{
+    let small = content_length(response.headers)
+        .ok()
+        .flatten()
+        .is_some_and(|length| length < MIN_COMPRESSED);
+    if small || !policy.recompress() {
+        return None;
+    }
+    preferred_coding(request.headers)
+}
+
+fn compressed<R: Headers + ?Sized>(
+    response: &ResponseHead<'_, R>,
+    coding: Coding,
+    edits: &mut HeaderEdits,
+) {
+    edits.set(CONTENT_ENCODING, HeaderValue::from_static(coding.as_str()));
+    if !Vary::read(response.headers).encoding {
+        edits.append(VARY, HeaderValue::from_static("Accept-Encoding"));
+    }
+}
+
+/// How to give a navigation that is passed through the compression which our asking for `identity`
+/// has cost it.
+pub(crate) fn restore<Q, R>(
+    request: &RequestHead<'_, Q>,
+    response: &ResponseHead<'_, R>,
+    policy: &Policy,
+) -> Option<Restore>
+where
+    Q: Headers + ?Sized,
+    R: Headers + ?Sized,
+{
+    let asked = policy.pages() && !policy.is_reserved(request.path) && is_navigation(request);
+    if !asked || response.status != 200 || response.has("content-range") {
+        return None;
+    }
+    if !content_type(response).ok()?.is_text() || is_transformable(response).is_err() {
+        return None;
+    }
+    let tag = entity_tag(response.headers).ok()?;
+    let coding = coding(request, response, policy)?;
+    let mut edits = changed_body(response, tag.as_ref());
+    compressed(response, coding, &mut edits);
+    Some(Restore { coding, edits })
+}
+
+/// A 304 for a page we had rewritten: the visitor holds the weak tag we gave it, and keeps it.
+pub(crate) fn not_modified_edits<Q, R>(
+    request: &RequestHead<'_, Q>,
+    response: &ResponseHead<'_, R>,
+    policy: &Policy,
+) -> HeaderEdits
+where
+    Q: Headers + ?Sized,
+    R: Headers + ?Sized,
+{
+    let mut edits = HeaderEdits::default();
+    let ours = response.status == 304
+        && policy.pages()
+        && request.is_get_or_head()
+        && !policy.is_reserved(request.path);
+    if ours
+        && let Ok(Some(tag)) = entity_tag(response.headers)
+        && lists_weak_twin(request.headers, &tag)
+    {
+        weaken(Some(&tag), &mut edits);
+    }
+    edits
+}

@@ -1,0 +1,44 @@
+//! `Cookie`.
+
+use super::list;
+use crate::Headers;
+
+/// Whether a request carries a cookie that is not ours. What cannot be read is foreign.
+pub(crate) fn has_foreign_cookie<H: Headers + ?Sized>(headers: &H, own: &str) -> bool {
+    headers.values("cookie").any(|value| {
+        value.split(|&byte| byte == b';').any(|pair| {
+            let mut parts = list::trim(pair).splitn(2, |&byte| byte == b'=');
+            !(parts.next() == Some(own.as_bytes()) && parts.next().is_some())
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn foreign(values: &[&str]) -> bool {
+        let pairs: Vec<_> = values.iter().map(|value| ("cookie", *value)).collect();
+        has_foreign_cookie(&pairs[..], "manyhands_b")
+    }
+
+    #[test]
+    fn only_our_own_cookie_is_no_cookie() {
+        assert!(!foreign(&[]));
+        assert!(!foreign(&["manyhands_b=512"]));
+        assert!(!foreign(&["manyhands_b=1; manyhands_b=2", " manyhands_b=3 "]));
+        for values in [
+            &["session=1"][..],
+            &["manyhands_b=512; session=1"],
+            &["manyhands_b=512", "session=1"],
+            &["Manyhands_b=512"],
+            &["manyhands_bb=1"],
+            &["manyhands_b"],
+            &[""],
+            &["manyhands_b=1;"],
+            &["=manyhands_b=1"],
+        ] {
+            assert!(foreign(values), "{values:?}");
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! What is done with a response: the front door of this crate, once the site has answered.
+
+use manyhands_metainfo::{AssetPath, Version};
+
+use crate::document::{self, Verdict};
+use crate::{Coding, HeaderEdits, Headers, Policy, Reason, RequestHead, ResponseHead, asset};
+
+/// What to do with a response.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// Changes to the response head. They hold whatever the decision: a HEAD of a page and a
+    /// 304 are passed through *with* edits. `Content-Encoding` of a page that is to be compressed
+    /// again is among them.
+    pub edits: HeaderEdits,
+    /// What the response is.
+    pub decision: Decision,
+    /// Only beside [`Decision::PassThrough`]: what would undo the cost of our having asked the
+    /// site for `identity`. Leaving it undone is correct, only bigger on the wire.
+    pub restore: Option<Restore>,
+}
+
+/// What a response is to us.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// A page: its body goes through an [`Injector`](crate::Injector).
+    Page(PageRewrite),
+    /// A file that may be shared: this request counts as demand for it.
+    Asset(AssetOffer),
+    /// Not ours: the body goes out as it came.
+    PassThrough(Reason),
+}
+
+/// How a page is rewritten.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PageRewrite {
+    /// The whole script element, for [`Injector::new`](crate::Injector::new).
+    pub tag: String,
+    /// The coding to compress the rewritten body with; the edits already announce it.
+    pub recompress: Option<Coding>,
+}
+
+/// A response with a file that may be shared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AssetOffer {
+    /// The file's key within its site.
+    pub path: AssetPath,
+    /// Validator and complete length (also of a 206, whose body is only a part). `file` is `None`:
+    /// a host that serves a local file fills it in.
+    pub version: Version,
+    /// `Content-Type`, as sent.
+    pub content_type: String,
+    /// The body may be hashed while it passes: it is whole (a 200 to a GET), and nothing in the
+    /// request speaks for a particular visitor (no cookie but ours, no authorization, no range).
+    pub teeable: bool,
+}
+
+/// Compressing a response that is passed through, because it is uncompressed only on our account:
+/// the site was asked for `identity` and the visitor would have taken better.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Restore {
+    /// What to compress the body with.
+    pub coding: Coding,
+    /// Changes to the response head, after [`Plan::edits`]; only to be made if the body is
+    /// compressed (and for HEAD, so that it agrees with GET).
+    pub edits: HeaderEdits,
+}
+
+/// Decides what to do with a response.
+///
+/// `request` is the head as the visitor sent it, before [`request_plan`](crate::request_plan)'s
+/// edits; `local` says that the body comes from a regular file this host holds itself, which lifts
+/// [`Policy::max_size`]. Never fails: doubt is a [`Reason`].
+///
+/// ```
+/// use manyhands_page::{Decision, Policy, RequestHead, ResponseHead, plan};
+///
+/// let request = [("accept", "*/*")];
+/// let response = [
+///     ("content-type", "application/zip"),
+///     ("content-length", "5000000"),
+///     ("etag", "\"v1\""),
+/// ];
+/// let plan = plan(
+///     &RequestHead { method: "GET", path: "/big.zip", query: None, headers: &request[..] },
+///     &ResponseHead { status: 200, headers: &response[..] },
+///     &Policy::default(),
+///     false,
+/// );
+/// assert!(matches!(plan.decision, Decision::Asset(offer) if offer.version.length == 5_000_000));
+/// ```
+pub fn plan<Q, R>(
+    request: &RequestHead<'_, Q>,
+    response: &ResponseHead<'_, R>,
+    policy: &Policy,
+    local: bool,
+) -> Plan
+where
+    Q: Headers + ?Sized,
+    R: Headers + ?Sized,
+{
+    match judge(request, response, policy, local) {
+        Ok((edits, decision)) => Plan { edits, decision, restore: None },
+        Err(reason) => {
+            let edits = document::not_modified_edits(request, response, policy);
+            let restore = document::restore(request, response, policy);
+            Plan { edits, decision: Decision::PassThrough(reason), restore }
+        }
+    }
+}
+
+fn judge<Q, R>(
+    request: &RequestHead<'_, Q>,
+    response: &ResponseHead<'_, R>,
+    policy: &Policy,
+    local: bool,
+) -> Result<(HeaderEdits, Decision), Reason>
+where
+    Q: Headers + ?Sized,
+    R: Headers + ?Sized,
+{
+    if policy.is_reserved(request.path) {
+        return Err(Reason::Reserved);
+    }
+    if !request.is_get_or_head() {
+        return Err(Reason::Method);
+    }
+    if response.status == 304 {
+        return Err(Reason::NotModified);
+    }
+    if !matches!(response.status, 200 | 206) {
+        return Err(Reason::Status);
+    }
+    let content_type = document::content_type(response)?;
+    if !content_type.is_html() {
+        let offer = asset::offer(request, response, &content_type, policy, local)?;
+        return Ok((HeaderEdits::default(), Decision::Asset(offer)));
+    }
+    let Verdict { edits, rewrite } = document::rewrite(request, response, &content_type, policy)?;
+    let decision = match request.method {
+        "HEAD" => Decision::PassThrough(Reason::HeadOfPage),
+        _ => Decision::Page(rewrite),
+    };
+    Ok((edits, decision))
+}
