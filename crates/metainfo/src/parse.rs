@@ -16,8 +16,6 @@ const MAX_DEPTH: usize = 8;
 const MAX_URLS: usize = 256;
 /// Longest URL.
 const MAX_URL: usize = 4_096;
-/// Longest name: what file systems take.
-const MAX_NAME: usize = 255;
 
 /// Why metainfo was refused.
 #[derive(Debug, thiserror::Error)]
@@ -54,7 +52,7 @@ impl From<Error> for ParseError {
 pub struct ParsedTorrent {
     /// SHA-1 of the info dictionary as it stands in the file.
     pub info_hash: InfoHash,
-    /// Name of the file: never empty, `.` or `..`, no slash, backslash or control character.
+    /// Name of the file: 1 to 255 bytes, not `.` or `..`, no slash, backslash or control character.
     pub name: String,
     /// Length of the file in bytes.
     pub length: u64,
@@ -148,7 +146,7 @@ fn read_info(raw: &[u8]) -> Result<Info, ParseError> {
         }
     }
     let name = name.ok_or(ParseError::Missing("name"))?;
-    if !is_file_name(&name) || name.len() > MAX_NAME {
+    if !is_file_name(&name) {
         return Err(ParseError::Bad("name"));
     }
     let length = length.ok_or(ParseError::Missing("length"))?;

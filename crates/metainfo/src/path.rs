@@ -5,6 +5,8 @@ use std::{borrow::Cow, fmt, str::FromStr, sync::Arc};
 use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
+use crate::torrent::MAX_NAME;
+
 /// The longest path, in bytes, as written and as normalised.
 const MAX_PATH: usize = 2_048;
 
@@ -113,9 +115,13 @@ impl AssetPath {
     }
 
     /// The last segment, decoded: the name of the torrent. Never empty, `.` or `..`, and without
-    /// slash, backslash or control character. The root, which has no segment, is called `index`.
+    /// slash, backslash or control character. The root, which has no segment, is called `index`;
+    /// of a name longer than file systems take, the last 255 bytes are kept, with the extension.
     pub fn file_name(&self) -> String {
-        self.decoded_segments().last().unwrap_or(Cow::Borrowed("index")).into_owned()
+        let name = self.decoded_segments().last().unwrap_or(Cow::Borrowed("index"));
+        let excess = name.len().saturating_sub(MAX_NAME);
+        let start = (excess..name.len()).find(|&index| name.is_char_boundary(index));
+        name[start.unwrap_or(0)..].to_owned()
     }
 
     /// The segments from the root down, each decoded once: what to open below a directory.

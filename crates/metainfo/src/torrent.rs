@@ -4,9 +4,14 @@ use bendy::encoding::{Encoder, Error, SingleItemEncoder};
 
 use crate::{Hashes, InfoHash};
 
+/// Longest name: what file systems take.
+pub(crate) const MAX_NAME: usize = 255;
+
 /// A name that no torrent may carry, because a client would use it as a file name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a torrent needs a plain file name: not empty, no slash, backslash or control character")]
+#[error(
+    "a torrent needs a plain file name: 1 to 255 bytes, no slash, backslash or control character"
+)]
 pub struct NameError;
 
 /// The metainfo of a single file (BEP 3), with web seeds (BEP 19) and trackers (BEP 12).
@@ -97,6 +102,7 @@ impl<'a> Torrent<'a> {
 /// must not rely on it.
 pub(crate) fn is_file_name(name: &str) -> bool {
     !matches!(name, "" | "." | "..")
+        && name.len() <= MAX_NAME
         && !name.chars().any(|c| matches!(c, '/' | '\\') || c.is_control())
 }
 

@@ -243,6 +243,17 @@ fn json_holds_the_path_and_refuses_what_is_none() {
     assert!(serde_json::from_str::<AssetPath>(r#""/../b""#).is_err());
 }
 
+#[test]
+fn a_name_too_long_for_a_file_keeps_its_end() {
+    let name = |segment: &str| AssetPath::parse(&format!("/{segment}")).unwrap().file_name();
+    let fits = format!("{}.zip", "x".repeat(251));
+    assert_eq!(name(&fits), fits);
+    assert_eq!(name(&format!("y{fits}")), fits);
+    // Three bytes a character: the cut falls inside the first, which goes as a whole.
+    let cut = name(&format!("{}.zip", "日".repeat(84)));
+    assert_eq!(cut, format!("{}.zip", "日".repeat(83)));
+}
+
 /// Everything a path is made of, densely.
 fn tricky() -> impl Strategy<Value = String> {
     let atom = prop::sample::select(vec![

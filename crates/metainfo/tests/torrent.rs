@@ -80,7 +80,10 @@ fn what_is_written_is_read() {
 #[test]
 fn names_are_those_of_files() {
     let hashes = hashes(b"abc");
-    for bad in ["", ".", "..", "/", "a/b", "../a", "a\\b", "a\0", "a\nb", "\u{85}", "/etc/passwd"] {
+    let long = "x".repeat(256);
+    for bad in
+        ["", ".", "..", "/", "a/b", "../a", "a\\b", "a\0", "a\nb", "\u{85}", "/etc/passwd", &long]
+    {
         assert!(Torrent::new(bad, &hashes).is_err(), "{bad:?}");
         let metainfo = around_pieces(
             &format!(
@@ -91,7 +94,9 @@ fn names_are_those_of_files() {
         );
         assert!(matches!(parse(&metainfo), Err(ParseError::Bad("name"))), "{bad:?}");
     }
-    assert!(Torrent::new("...", &hashes).is_ok());
+    for good in ["...", "..a", ".a", &long[1..]] {
+        assert!(parse(&Torrent::new(good, &hashes).unwrap().to_bytes()).is_ok(), "{good:?}");
+    }
 }
 
 /// A torrent with one info key replaced or added; `pieces` has the 20 bytes of "abc".
