@@ -17,6 +17,16 @@ enum Network {
     V6([u16; 3]),
 }
 
+impl Prefix {
+    /// The prefix as a number that no other prefix has, for tables that want nothing more.
+    pub fn to_bits(self) -> u64 {
+        match self.0 {
+            Network::V4([a, b, c]) => u64::from(u32::from_be_bytes([0, a, b, c])),
+            Network::V6(segments) => segments.iter().fold(1, |bits, it| bits << 16 | u64::from(*it)),
+        }
+    }
+}
+
 impl From<IpAddr> for Prefix {
     fn from(address: IpAddr) -> Self {
         match address.to_canonical() {
