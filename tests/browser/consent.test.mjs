@@ -1,0 +1,104 @@
+// No peer connection and no tracker socket before the visitor agreed, or where a signal says no.
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { makeAsset, MiB } from './lib/assets.mjs';
+import { ASSET, download, isAsset, PREFIX, ready, site, status } from './lib/stage.mjs';
+import { until } from './lib/until.mjs';
+
+const SIZE = 4 * MiB, RATE = 2_000_000;
+const prepare = (mode) => ({ config: { consent: { mode } }, rate: RATE, files: (root) => makeAsset(join(root, ASSET), SIZE) });
+const isTracker = (e) => e.path.startsWith(`${PREFIX}/tracker`);
+
+/** A visitor who agreed and holds the whole file: somebody there to talk to, so that silence is not for want of company. */
+async function holder(s) {
+  const other = await s.visitor();
+  await other.page.evaluate(() => globalThis.manyhands.enable());
+  await download(other.page, ASSET);
+  return other;
+}
+
+/** Downloads and checks that it was plain HTTP in every respect. */
+async function downloadsInSilence(s, { browser, page }) {
+  s.relay.reset();
+  assert.equal((await download(page, ASSET)).sha256, s.files.sha256);
+  const seen = await browser.seen(page);
+  assert.equal(seen.peerConnections, 0, 'peer connections');
+  assert.deepEqual(seen.webSockets, [], 'WebSockets');
+  assert.equal(s.relay.body(isAsset(ASSET)), SIZE);
+  assert.equal((await status(page)).received.peers, 0);
+}
+
+test('ask: nothing before an answer, nothing after a refusal, sharing after an acceptance', { timeout: 240_000 }, async (t) => {
+  const s = await site(t, prepare('ask'));
+  await s.server.shared(ASSET);
+  await holder(s);
+
+  const asked = await s.visitor();
+  assert.equal((await status(asked.page)).state, 'asking');
+  await downloadsInSilence(s, asked);
+
+  const refused = await s.visitor();
+  await refused.page.evaluate(() => globalThis.manyhands.disable());
+  assert.equal((await status(refused.page)).state, 'off');
+  await downloadsInSilence(s, refused);
+  await refused.page.reload();
+  await ready(refused.page);
+  assert.equal((await status(refused.page)).state, 'off', 'a refusal is remembered');
+  await downloadsInSilence(s, refused);
+
+  const agreed = await s.visitor();
+  await agreed.page.evaluate(() => globalThis.manyhands.enable());
+  assert.equal((await status(agreed.page)).state, 'on');
+  assert.equal((await download(agreed.page, ASSET)).sha256, s.files.sha256);
+  assert.ok((await browserSawPeers(agreed)) > 0);
+  assert.ok((await status(agreed.page)).received.peers > 0, 'some of it came from a peer');
+});
+
+test('external: off until the page says so', { timeout: 180_000 }, async (t) => {
+  const s = await site(t, prepare('external'));
+  await s.server.shared(ASSET);
+  await holder(s);
+  const visitor = await s.visitor();
+  assert.equal((await status(visitor.page)).state, 'off');
+  await downloadsInSilence(s, visitor);
+});
+
+const signals = {
+  'Global Privacy Control': () => Object.defineProperty(Navigator.prototype, 'globalPrivacyControl', { get: () => true }),
+  'Save-Data': () => Object.defineProperty(NetworkInformation.prototype, 'saveData', { get: () => true }),
+  'a cellular line': () => Object.defineProperty(NetworkInformation.prototype, 'type', { get: () => 'cellular' }),
+};
+for (const [name, script] of Object.entries(signals)) {
+  test(`${name} wins over the operator's settings`, { timeout: 180_000 }, async (t) => {
+    const s = await site(t, prepare('notice'));
+    await s.server.shared(ASSET);
+    await holder(s);
+    const visitor = await s.visitor({ scripts: [script] });
+    assert.equal((await status(visitor.page)).state, 'off');
+    await downloadsInSilence(s, visitor);
+  });
+}
+
+test('disable() ends it at once: sockets close, worker and stored data go', { timeout: 180_000 }, async (t) => {
+  const s = await site(t, prepare('notice'));
+  await s.server.shared(ASSET);
+  const { page } = await holder(s);
+  await until('the worker is registered', () => page.evaluate(async () => (await navigator.serviceWorker.getRegistrations()).length === 1));
+  await page.evaluate(() => globalThis.manyhands.disable());
+  const left = () => page.evaluate(async () => {
+    const names = [];
+    for await (const name of (await navigator.storage.getDirectory()).keys()) names.push(name);
+    return { workers: (await navigator.serviceWorker.getRegistrations()).length, caches: await caches.keys(), files: names };
+  });
+  await until('worker, caches and files are gone', async () => {
+    const { workers, caches, files } = await left();
+    return workers === 0 && caches.length === 0 && files.length === 0;
+  }, { timeout: 20_000 });
+  assert.equal((await status(page)).peers, 0);
+  assert.ok(s.relay.find(isTracker).length > 0, 'there was a tracker socket to begin with');
+});
+
+async function browserSawPeers({ browser, page }) {
+  return (await browser.seen(page)).peerConnections;
+}

@@ -1,0 +1,85 @@
+// The real server: finds the built binary, runs `manyhands serve` on a free port, waits until it answers, keeps what it printed.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { statSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { until } from './until.mjs';
+
+export const PREFIX = '/.well-known/manyhands';
+const REPOSITORY = fileURLToPath(new URL('../../../', import.meta.url));
+
+/** Path of the binary: MANYHANDS_BIN, else the newer of the release and the debug build. */
+export function binary() {
+  if (process.env.MANYHANDS_BIN) return process.env.MANYHANDS_BIN;
+  const target = process.env.CARGO_TARGET_DIR ?? join(REPOSITORY, 'target');
+  const built = ['release', 'debug'].map((profile) => join(target, profile, 'manyhands'))
+    .map((path) => ({ path, time: statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0 })).filter(({ time }) => time > 0);
+  if (built.length === 0) throw new Error('no manyhands binary: cargo build -p manyhands-cli, or set MANYHANDS_BIN');
+  return built.sort((a, b) => b.time - a.time)[0].path;
+}
+
+/**
+ * Starts `manyhands serve`, or `manyhands proxy` where an upstream is given.
+ * @param {object} options
+ * @param {string} options.root directory to serve
+ * @param {string} options.work directory for the configuration file and the state
+ * @param {Record<string, Record<string, unknown>>} [options.config] sections of the configuration file
+ * @param {string[]} [options.args] further arguments
+ * @param {string} [options.host] address to listen on
+ * @param {number} [options.port] port; a free one when absent
+ * @param {number} [options.upstream] port of an HTTP server on the loopback interface
+ */
+export async function startServer({ root, work, config = {}, args = [], host = '127.0.0.1', port, upstream }) {
+  port ??= await freePort(host);
+  const file = join(work, 'manyhands.toml');
+  await writeFile(file, toml({ ...config, state: { dir: join(work, 'state'), ...config.state } }));
+  const what = upstream ? ['proxy', '--upstream', `http://127.0.0.1:${upstream}`] : ['serve', root];
+  const child = spawn(binary(), [...what, '--listen', `${host}:${port}`, '--config', file, ...args], { cwd: work, stdio: ['ignore', 'pipe', 'pipe'] });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text) => { output += text; });
+  const exit = once(child, 'exit').then(([code, signal]) => ({ code, signal }));
+  exit.catch(() => {});
+  const server = {
+    port, pid: child.pid,
+    origin: `http://${host}:${port}`,
+    output: () => output,
+    running: () => child.exitCode === null && child.signalCode === null,
+    /** Ends the process (politely unless told otherwise) and waits for it. */
+    async stop(signal = 'SIGTERM') {
+      if (server.running()) child.kill(signal);
+      const late = setTimeout(() => child.kill('SIGKILL'), 15_000);
+      const ended = await exit;
+      clearTimeout(late);
+      return ended;
+    },
+    /** Waits until the asset has been hashed, that is until its manifest is served. */
+    async shared(path) {
+      await until(`${path} is shared`, async () => (await fetch(`${server.origin}${PREFIX}/manifest${path}`)).ok, { timeout: 60_000, hint: server.output });
+      return (await fetch(`${server.origin}${PREFIX}/manifest${path}`)).json();
+    },
+  };
+  await until('the server answers', async () => {
+    if (!server.running()) throw new Error(`manyhands ended: ${output}`);
+    return fetch(server.origin, { signal: AbortSignal.timeout(2_000) }).then((r) => r.arrayBuffer().then(() => true), () => false);
+  }, { timeout: 30_000, hint: server.output, fatal: () => !server.running() });
+  return server;
+}
+
+/** A port that nothing listened on a moment ago. */
+export async function freePort(host = '127.0.0.1') {
+  const probe = createServer().listen(0, host);
+  await once(probe, 'listening');
+  const { port } = probe.address();
+  probe.close();
+  await once(probe, 'close');
+  return port;
+}
+
+/** Enough TOML for a configuration: sections of strings, numbers, booleans and lists, all of which JSON writes the same way. */
+function toml(sections) {
+  return Object.entries(sections)
+    .map(([name, fields]) => `[${name}]\n${Object.entries(fields).map(([key, value]) => `${key} = ${JSON.stringify(value)}\n`).join('')}`).join('\n');
+}
