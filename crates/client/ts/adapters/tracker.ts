@@ -1,0 +1,174 @@
+/** One WebSocket to the site's own tracker, shared by all assets. */
+
+import { binary, type Bytes } from "../core/bytes";
+import type { Channel, Peer } from "../core/peer";
+import { announce, answer, parse, type AnnounceState, type Offer } from "../core/tracker";
+import type { Transfer } from "../core/transfer";
+import { Connection } from "./rtc";
+
+const MAX_PEERS = 16;
+const OFFER_LIMIT = 50_000;
+const RECONNECT = [1000, 300_000] as const;
+
+interface Membership {
+  transfer: Transfer;
+  timer: ReturnType<typeof setTimeout> | undefined;
+  joined: boolean;
+  /** Connections under way or open, by the offer's id. */
+  connections: Map<string, Connection>;
+  remote: Set<string>;
+}
+
+export class Tracker {
+  private socket: WebSocket | undefined;
+  private readonly members = new Map<string, Membership>();
+  private delay: number = RECONNECT[0];
+  private readonly peerId: string;
+
+  constructor(
+    private readonly url: string,
+    private readonly stun: readonly string[],
+    private readonly ownId: Bytes,
+  ) {
+    this.peerId = binary(this.ownId);
+  }
+
+  join(transfer: Transfer): void {
+    const key = binary(transfer.infoHash);
+    if (this.members.has(key)) return;
+    this.members.set(key, { transfer, timer: undefined, joined: false, connections: new Map(), remote: new Set() });
+    if (this.socket?.readyState === 1) this.announce(key, "started");
+    else this.connect();
+  }
+
+  leave(transfer: Transfer): void {
+    const key = binary(transfer.infoHash);
+    const member = this.members.get(key);
+    if (!member) return;
+    if (member.joined) this.announce(key, "stopped");
+    clearTimeout(member.timer);
+    this.members.delete(key);
+    for (const connection of member.connections.values()) connection.close();
+    if (!this.members.size) {
+      this.socket?.close();
+      this.socket = undefined;
+    }
+  }
+
+  completed(transfer: Transfer): void {
+    this.announce(binary(transfer.infoHash), "completed");
+  }
+
+  private connect(): void {
+    if (this.socket) return;
+    const socket = (this.socket = new WebSocket(this.url));
+    socket.onopen = () => {
+      this.delay = RECONNECT[0];
+      for (const key of this.members.keys()) this.announce(key, "started");
+    };
+    socket.onmessage = ({ data }) => {
+      if (typeof data === "string") this.handle(data);
+    };
+    socket.onclose = () => {
+      if (this.socket !== socket) return;
+      this.socket = undefined;
+      for (const member of this.members.values()) {
+        member.joined = false;
+        clearTimeout(member.timer);
+      }
+      if (!this.members.size) return;
+      setTimeout(() => this.members.size && this.connect(), this.delay * (0.5 + Math.random()));
+      this.delay = Math.min(RECONNECT[1], this.delay * 2);
+    };
+  }
+
+  private state({ transfer }: Membership): AnnounceState {
+    return {
+      infoHash: binary(transfer.infoHash),
+      peerId: this.peerId,
+      uploaded: 0,
+      downloaded: transfer.received.origin + transfer.received.peers,
+      left: transfer.left,
+    };
+  }
+
+  private announce(key: string, event?: string, offers?: Offer[]): void {
+    const member = this.members.get(key);
+    if (!member || this.socket?.readyState !== 1) return;
+    member.joined = true;
+    this.socket.send(announce(this.state(member), event, offers));
+  }
+
+  private handle(text: string): void {
+    const message = parse(text);
+    const member = message?.infoHash === undefined ? undefined : this.members.get(message.infoHash);
+    if (!message || !member) return;
+    switch (message.kind) {
+      case "reply":
+        clearTimeout(member.timer);
+        member.timer = setTimeout(() => this.announce(message.infoHash), Math.max(30, message.interval) * 1000);
+        if (message.offers) void this.offer(message.infoHash, member, message.offers);
+        break;
+      case "offer":
+        void this.onOffer(member, message.peerId, message.offerId, message.sdp);
+        break;
+      case "answer":
+        if (!this.fresh(member, message.peerId)) member.connections.get(message.offerId)?.close();
+        else member.connections.get(message.offerId)?.accept(message.sdp).catch(() => member.connections.get(message.offerId)?.close());
+        break;
+      case "failure":
+        clearTimeout(member.timer);
+    }
+  }
+
+  /** One connection a peer: the second of two that crossed is dropped. */
+  private fresh(member: Membership, peerId: string): boolean {
+    if (peerId === this.peerId || member.remote.has(peerId)) return false;
+    member.remote.add(peerId);
+    setTimeout(() => member.remote.delete(peerId), OFFER_LIMIT);
+    return ![...member.transfer.scheduler.peers].some((peer) => binary(peer.id) === peerId);
+  }
+
+  /** As many offers as the tracker has takers for, and no more than we have room for. */
+  private async offer(key: string, member: Membership, count: number): Promise<void> {
+    const room = MAX_PEERS - member.transfer.scheduler.peers.size;
+    const offers = await Promise.all(
+      Array.from({ length: Math.min(count, room) }, async (): Promise<Offer | undefined> => {
+        const offerId = binary(crypto.getRandomValues(new Uint8Array(20)));
+        const connection = this.connection(member, offerId);
+        const sdp = await connection.offer().catch(() => "");
+        return sdp ? { offer: { type: "offer", sdp }, offer_id: offerId } : undefined;
+      }),
+    );
+    this.announce(key, undefined, offers.filter((offer) => offer !== undefined));
+  }
+
+  private async onOffer(member: Membership, peerId: string, offerId: string, sdp: string): Promise<void> {
+    if (member.transfer.scheduler.peers.size >= MAX_PEERS || !this.fresh(member, peerId)) return;
+    const connection = this.connection(member, offerId);
+    try {
+      const reply = await connection.answer(sdp);
+      this.socket?.send(answer(this.state(member), peerId, offerId, reply));
+    } catch {
+      connection.close();
+    }
+  }
+
+  private connection(member: Membership, offerId: string): Connection {
+    let peer: Peer | undefined;
+    const connection = new Connection(this.stun, {
+      onOpen: (channel: Channel) => {
+        peer ??= member.transfer.addPeer(channel);
+      },
+      onData: (bytes) => peer?.push(bytes),
+      onClose: () => {
+        member.connections.delete(offerId);
+        peer?.close();
+      },
+    });
+    member.connections.set(offerId, connection);
+    // Unanswered offers and answers that lead nowhere.
+    setTimeout(() => connection.open || connection.close(), OFFER_LIMIT);
+    return connection;
+  }
+}

@@ -1,0 +1,228 @@
+/** The assets of this session: one transfer each, the swarm they share, and responses made of them. */
+
+import type { Bytes } from "./core/bytes";
+import { Layout } from "./core/layout";
+import { Transfer, TransferError, type Manifest, type Reader } from "./core/transfer";
+import { UploadBudget } from "./core/upload";
+import { RangeFetcher } from "./adapters/http";
+import { fetchDigests, fetchInfo, fetchManifest, infoSize, sha256 } from "./adapters/site";
+import { AssetStore } from "./adapters/store";
+import { Tracker } from "./adapters/tracker";
+import { MONTH, type RelayHead, type Site } from "./protocol";
+
+/** Header fields of a range answer that say nothing about the asset itself. */
+const OF_THE_RANGE = /^(content-range|content-length|content-encoding|connection|keep-alive|transfer-encoding|date|age|set-cookie|alt-svc)$/;
+/** A hidden page gives for this long, then leaves. */
+const HIDDEN_LIMIT = 60_000;
+
+export interface Asset {
+  readonly manifest: Manifest;
+  readonly transfer: Transfer;
+  /** The origin's own header fields, once known. */
+  headers: [string, string][] | undefined;
+}
+
+/** Bytes given this month, over visits. */
+const month = {
+  read(): { month: string; given: number } {
+    const now = new Date().toISOString().slice(0, 7);
+    try {
+      const kept = JSON.parse(localStorage.getItem(MONTH) ?? "") as { month: string; given: number };
+      if (kept.month === now) return kept;
+    } catch {
+      // Nothing kept, or nothing sensible.
+    }
+    return { month: now, given: 0 };
+  },
+  given: (): number => month.read().given,
+  add(bytes: number): void {
+    const kept = month.read();
+    kept.given += bytes;
+    try {
+      localStorage.setItem(MONTH, JSON.stringify(kept));
+    } catch {
+      // No storage: the cap then holds for the session's own count only.
+    }
+  },
+};
+
+export class Assets {
+  readonly budget: UploadBudget;
+  private readonly ownId: Bytes;
+  private readonly tracker: Tracker;
+  private readonly open = new Map<string, Promise<Asset | undefined>>();
+  private readonly live = new Set<Asset>();
+  private suspended = false;
+  /** Bytes of transfers that are over. */
+  private readonly past = { origin: 0, peers: 0 };
+
+  constructor(
+    private readonly site: Site,
+    private readonly changed: () => void,
+  ) {
+    this.budget = new UploadBudget(site.limits, month);
+    // Azureus style, so that stock clients know whom they deal with.
+    this.ownId = crypto.getRandomValues(new Uint8Array(20));
+    this.ownId.set(Uint8Array.from("-MH0100-", (c) => c.charCodeAt(0)));
+    const url = new URL(site.tracker, location.href);
+    url.protocol = url.protocol.replace("http", "ws");
+    this.tracker = new Tracker(url.href, site.stun, this.ownId);
+    const timer = setInterval(() => {
+      if (this.suspended) clearInterval(timer);
+      for (const { transfer } of this.live) transfer.tick();
+    }, 250);
+    let hidden: ReturnType<typeof setTimeout> | undefined;
+    document.addEventListener("visibilitychange", () => {
+      clearTimeout(hidden);
+      if (document.hidden) hidden = setTimeout(() => this.rest(), HIDDEN_LIMIT);
+      else for (const { transfer } of this.live) this.join(transfer);
+    });
+  }
+
+  get received(): { origin: number; peers: number; mirrors: number } {
+    let { origin, peers } = this.past;
+    for (const { transfer } of this.live) {
+      origin += transfer.received.origin;
+      peers += transfer.received.peers;
+    }
+    return { origin, peers, mirrors: 0 };
+  }
+
+  get peers(): number {
+    let count = 0;
+    for (const { transfer } of this.live) count += transfer.scheduler.peers.size;
+    return count;
+  }
+
+  /** The asset of a path, if the site shares it now. */
+  async get(path: string): Promise<Asset | undefined> {
+    const known = await this.open.get(path);
+    if (known && !known.transfer.failed) return known;
+    const opening = this.load(path).catch(() => undefined);
+    this.open.set(path, opening);
+    const asset = await opening;
+    // What is not shared now may be in a minute.
+    if (!asset) setTimeout(() => this.open.get(path) === opening && this.open.delete(path), HIDDEN_LIMIT);
+    return asset;
+  }
+
+  /** Ends all peer connections and stops giving. */
+  suspend(): void {
+    this.suspended = true;
+    for (const { transfer } of this.live) {
+      this.tracker.leave(transfer);
+      transfer.close("unavailable");
+    }
+    this.live.clear();
+  }
+
+  private async load(path: string): Promise<Asset | undefined> {
+    const found = await fetchManifest(path);
+    if (!found || this.suspended || found.manifest.path !== path || found.manifest.length < this.site.assets.minSize) return undefined;
+    const { manifest, swarm } = found;
+    if (swarm === "off") return undefined;
+    const layout = new Layout(manifest.length, manifest.pieceLength);
+    const store = new AssetStore(manifest, layout, this.site.limits.cache);
+    const asset: Asset = {
+      manifest,
+      headers: undefined,
+      transfer: new Transfer(
+        manifest,
+        {
+          now: () => performance.now(),
+          random: Math.random,
+          sha256,
+          http: new RangeFetcher(path, manifest, (headers) => {
+            asset.headers ??= store.headers = [...headers].filter(([name]) => !OF_THE_RANGE.test(name));
+          }),
+          store,
+          digests: (page) => fetchDigests(manifest, page),
+          info: () => fetchInfo(manifest),
+          infoSize: infoSize(manifest),
+          later: (milliseconds, run) => void setTimeout(run, milliseconds),
+          changed: this.changed,
+        },
+        { slack: this.site.limits.slack, ownId: this.ownId, budget: this.budget },
+      ),
+    };
+    const { transfer } = asset;
+    if (!(await transfer.checkRoot())) return undefined;
+    const note = await store.known().catch(() => undefined);
+    if (note) {
+      transfer.restore();
+      asset.headers = note.headers;
+    }
+    this.live.add(asset);
+    transfer.onEnd = (failure) => {
+      this.live.delete(asset);
+      this.open.delete(path);
+      this.past.origin += transfer.received.origin;
+      this.past.peers += transfer.received.peers;
+      this.tracker.leave(transfer);
+      if (failure === "changed") void store.forget();
+    };
+    transfer.onComplete = () => this.tracker.completed(transfer);
+    this.join(transfer);
+    return asset;
+  }
+
+  private join(transfer: Transfer): void {
+    if (!this.suspended && !transfer.failed) this.tracker.join(transfer);
+  }
+
+  private rest(): void {
+    for (const { transfer } of this.live) if (!transfer.scheduler.consumers.size) this.tracker.leave(transfer);
+  }
+}
+
+/** What a response of these bytes says of itself. */
+export const headOf = (asset: Asset, start: number, end: number, partial: boolean): RelayHead => {
+  const { type, etag, length } = asset.manifest;
+  const headers: [string, string][] = (
+    asset.headers ?? [
+      ["content-type", type],
+      ["x-content-type-options", "nosniff"],
+      ["accept-ranges", "bytes"],
+      ...(etag ? [["etag", etag] as [string, string]] : []),
+    ]
+  ).slice();
+  headers.push(["content-length", String(end - start)]);
+  if (partial) headers.push(["content-range", `bytes ${start}-${end - 1}/${length}`]);
+  const validator = etag ?? headers.find(([name]) => name === "last-modified")?.[1] ?? null;
+  return { status: partial ? 206 : 200, headers, start, end, length, validator };
+};
+
+/** A stream that is read on demand; an error of the transfer is an error of the stream, never a short end. */
+export const streamOf = (reader: Reader, first: Bytes | undefined): ReadableStream<Bytes> =>
+  new ReadableStream<Bytes>(
+    {
+      start: (controller) => {
+        if (first) controller.enqueue(first);
+      },
+      pull: async (controller) => {
+        const chunk = await reader.pull();
+        if (chunk) controller.enqueue(chunk);
+        else controller.close();
+      },
+      cancel: () => reader.cancel(),
+    },
+    { highWaterMark: 0 },
+  );
+
+/** A verified response; nothing when plain HTTP should answer instead. */
+export const respond = async (assets: Assets, path: string, http: boolean, signal?: AbortSignal): Promise<Response | undefined> => {
+  const asset = await assets.get(path);
+  if (!asset) return undefined;
+  const { length } = asset.manifest;
+  const reader = asset.transfer.read({ start: 0, end: length, http });
+  signal?.addEventListener("abort", () => reader.cancel());
+  try {
+    const first = await reader.pull();
+    const { status, headers } = headOf(asset, 0, length, false);
+    return new Response(streamOf(reader, first), { status, headers });
+  } catch (error) {
+    if (signal?.aborted) throw signal.reason;
+    if (http && error instanceof TransferError) return undefined;
+    throw error;
+  }
+};

@@ -1,0 +1,63 @@
+/** What page, worker and client agree on: addresses, names and the messages between a window and the worker. */
+
+export const PREFIX = "/.well-known/manyhands/";
+/** The cache that holds verified spans and the notes on complete assets. */
+export const CACHE = "manyhands";
+/** localStorage keys. */
+export const CHOICE = "manyhands";
+export const MONTH = "manyhands-month";
+/** Marks a download navigation for the worker; never sent to any server. */
+export const DOWNLOAD = "#manyhands-download";
+
+export interface Site {
+  v: 1;
+  disabled: boolean;
+  /** Seconds without a fresh site.json after which everything passes through. */
+  lease: number;
+  consent: "ask" | "notice" | "external";
+  assets: { extensions: string[]; minSize: number };
+  limits: { slack: number; uploadRate: number; uploadMonthly: number | null; cache: number };
+  tracker: string;
+  stun: string[];
+  mirrors: string[];
+  reseed: string;
+}
+
+/** Kept beside the spans of a complete asset; the worker answers from it. */
+export interface Note {
+  root: string;
+  length: number;
+  span: number;
+  /** The origin's own header fields, as a range answer carried them, without those of the range. */
+  headers: [string, string][];
+  used: number;
+}
+
+export const noteUrl = (path: string): string => `${PREFIX}store${path}`;
+export const spanUrl = (root: string, span: number): string => `${PREFIX}store//${root}/${span}`;
+
+/** Worker to every window: who leads, answer through the port. */
+export interface RelayRequest {
+  manyhands: "get";
+  url: string;
+  /** The Range field as the page sent it. */
+  range: string | null;
+  media: boolean;
+  /** May the origin be asked? */
+  http: boolean;
+}
+
+/**
+ * Window to worker, through the port: numbers are signs of life, objects heads, buffers bytes, `null` the end. Worker to
+ * window: a number is that many more chunks wanted, `null` a cancellation.
+ */
+export interface RelayHead {
+  status: number;
+  headers: [string, string][];
+  /** The bytes that will come: [start, end) of `length`. */
+  start: number;
+  end: number;
+  length: number;
+  /** For If-Range, when the worker has to go on by itself. */
+  validator: string | null;
+}
