@@ -1,1 +1,33 @@
-//! Hash workers, asset store, tracker sockets, STUN and the reserved prefix
+//! The tokio half of Manyhands: hash workers, the asset store, the tracker's sockets, STUN and the
+//! reserved prefix.
+//!
+//! Layer L2. Entry types: [`Config`], whose [`Config::check`] is the start of everything, and
+//! [`Engine`], which a host (the tower layer, and through it the proxy) asks about every request.
+//! Decisions on headers live in `manyhands-page`, rules of swarms in `manyhands-protocol`, admission in
+//! `manyhands-catalog`: this crate gives them sockets, files, threads and a clock.
+//!
+//! | folder | story |
+//! |---|---|
+//! | `config/` | what an operator can set |
+//! | `engine/` | the object behind all hosts |
+//! | `assets/` | from bytes to metainfo, on disk and in memory |
+//! | `reserved/` | what is answered below `/.well-known/manyhands/` |
+//! | `tracker/` | WebSockets around the swarms |
+//! | `stun/` | the binding responder |
+
+mod assets;
+mod client;
+mod config;
+mod engine;
+mod reserved;
+mod stun;
+mod tracker;
+
+pub use assets::{Fetch, FetchBody, Fetching, Ready, Tee};
+pub use client::{Client, PeerAddress};
+pub use config::{
+    AdmissionSection, AssetsSection, CacheSection, Checked, Config, ConfigError, ConsentMode,
+    ConsentSection, Foreign, ListenSection, PageSection, PolicySection, Reseed, SiteSection,
+    StateSection, StunSection, SwarmSection, UploadSection,
+};
+pub use engine::{Engine, Offered, StartError, StateError};

@@ -1,0 +1,80 @@
+use bytes::Bytes;
+use manyhands_metainfo::{AssetPath, Digest, InfoHash, Magnet, Manifest, Record, Version};
+
+use crate::reserved::Encoded;
+
+/// What is served of a ready asset, made once from its record.
+#[derive(Debug)]
+pub struct Ready {
+    pub(crate) record: Record,
+    pub(crate) info_hash: InfoHash,
+    pub(crate) manifest: Encoded,
+    pub(crate) torrent: Bytes,
+    pub(crate) magnet: String,
+}
+
+/// What of the configuration goes into torrents.
+#[derive(Debug, Clone)]
+pub(crate) struct ReadySettings {
+    /// `https://example.org`
+    pub(crate) origin: String,
+    /// `/.well-known/manyhands`
+    pub(crate) prefix: String,
+    /// Whether torrents and magnets name our tracker.
+    pub(crate) announce: bool,
+}
+
+impl Ready {
+    pub(crate) fn new(record: Record, settings: &ReadySettings) -> Self {
+        let web_seed = format!("{}{}", settings.origin, record.path);
+        let tracker = settings.announce.then(|| {
+            let socket = settings.origin.replacen("http", "ws", 1);
+            format!("{socket}{}/tracker", settings.prefix)
+        });
+        let exact = format!("{}{}/torrent{}", settings.origin, settings.prefix, record.path);
+        let info_hash = record.info_hash();
+        let name = record.path.file_name();
+        let mut torrent = record.torrent().with_web_seed(&web_seed);
+        let mut magnet = Magnet::new(info_hash)
+            .with_name(&name)
+            .with_length(record.hashes.length)
+            .with_web_seed(&web_seed)
+            .with_exact_source(&exact);
+        if let Some(tracker) = &tracker {
+            torrent = torrent.with_tracker_tier([tracker]);
+            magnet = magnet.with_tracker(tracker);
+        }
+        let (torrent, magnet) = (Bytes::from(torrent.to_bytes()), magnet.to_string());
+        let etag = record.version.validator.etag();
+        let manifest =
+            Manifest::new(&record.path, &record.content_type, etag, &info_hash, &record.hashes)
+                .to_json();
+        let manifest = Encoded::new(manifest.into_bytes());
+        Self { info_hash, manifest, torrent, magnet, record }
+    }
+
+    /// The asset.
+    #[must_use]
+    pub fn path(&self) -> &AssetPath {
+        &self.record.path
+    }
+
+    /// What the bytes behind this metainfo are.
+    #[must_use]
+    pub fn version(&self) -> &Version {
+        &self.record.version
+    }
+
+    /// SHA-256 of the whole asset, for `Repr-Digest`.
+    #[must_use]
+    pub fn sha256(&self) -> &Digest {
+        &self.record.hashes.sha256
+    }
+
+    /// Bytes this takes in memory, near enough for a cache that is bounded by bytes.
+    pub(crate) fn weight(&self) -> u32 {
+        let hashes = self.record.hashes.digests.len() * 32 + self.record.hashes.pieces.len();
+        let all = hashes + self.torrent.len() + self.manifest.weight() + self.magnet.len() + 512;
+        u32::try_from(all).unwrap_or(u32::MAX)
+    }
+}

@@ -1,0 +1,66 @@
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use manyhands_metainfo::{AssetPath, Record};
+
+/// Records of ready assets, a file each, in one directory.
+///
+/// A record is written beside its place and renamed into it, so a reader, or a start after a power cut,
+/// meets the old record, the new one or none. A record that does not check out is dropped and made anew.
+#[derive(Debug)]
+pub(crate) struct Store {
+    dir: PathBuf,
+}
+
+impl Store {
+    /// Opens the store below the state directory, making it where it is missing.
+    pub(crate) fn open(state: &Path) -> io::Result<Self> {
+        let dir = state.join("assets");
+        fs::create_dir_all(&dir)?;
+        let probe = dir.join(".probe");
+        fs::write(&probe, b"")?;
+        fs::remove_file(&probe)?;
+        Ok(Self { dir })
+    }
+
+    /// Every whole record; torn and foreign files are removed.
+    pub(crate) fn load_all(&self) -> Vec<Record> {
+        let Ok(entries) = fs::read_dir(&self.dir) else { return Vec::new() };
+        let mut records = Vec::new();
+        for entry in entries.flatten() {
+            let path = entry.path();
+            match fs::read(&path).ok().and_then(|bytes| Record::from_bytes(&bytes).ok()) {
+                Some(record) if entry.file_name() == *record.file_name() => records.push(record),
+                _ => {
+                    tracing::warn!(file = %path.display(), "dropped an asset record that is not whole");
+                    let _ = fs::remove_file(&path);
+                }
+            }
+        }
+        records
+    }
+
+    /// The record of one asset.
+    pub(crate) fn load(&self, path: &AssetPath) -> Option<Record> {
+        let bytes = fs::read(self.dir.join(Record::file_name_of(path))).ok()?;
+        Record::from_bytes(&bytes).ok().filter(|record| record.path == *path)
+    }
+
+    /// Puts a record in its place, atomically and durably.
+    pub(crate) fn save(&self, record: &Record) -> io::Result<()> {
+        let place = self.dir.join(record.file_name());
+        let beside = place.with_extension("new");
+        let mut file = fs::File::create(&beside)?;
+        file.write_all(&record.to_bytes())?;
+        file.sync_all()?;
+        drop(file);
+        fs::rename(&beside, &place)?;
+        fs::File::open(&self.dir)?.sync_all()
+    }
+
+    /// Removes the record of an asset whose bytes changed.
+    pub(crate) fn remove(&self, path: &AssetPath) {
+        let _ = fs::remove_file(self.dir.join(Record::file_name_of(path)));
+    }
+}

@@ -1,0 +1,170 @@
+use std::net::IpAddr;
+
+use http::Uri;
+use ipnet::IpNet;
+use manyhands_page::{Policy, PolicyError};
+
+use super::Config;
+
+/// A [`Config`] whose fields have been parsed and found to fit together.
+#[derive(Debug, Clone)]
+pub struct Checked {
+    pub(crate) config: Config,
+    /// `https://example.org`
+    pub(crate) origin: String,
+    pub(crate) policy: Policy,
+    pub(crate) trusted: Vec<IpNet>,
+    pub(crate) stun_url: Option<String>,
+}
+
+/// What is wrong with a configuration: names the field and the remedy.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("[{section}] {field}: {problem}; {remedy}")]
+pub struct ConfigError {
+    /// Section, without brackets.
+    pub section: &'static str,
+    /// Field in that section.
+    pub field: &'static str,
+    /// What is wrong.
+    pub problem: String,
+    /// What to do.
+    pub remedy: &'static str,
+}
+
+impl Config {
+    /// Parses and checks every field, once, at start-up.
+    ///
+    /// # Errors
+    /// The first field that can't be used, with a remedy.
+    pub fn check(self) -> Result<Checked, ConfigError> {
+        let origin = origin(self.site.origin.as_deref())?;
+        let policy = policy(&self, &origin)?;
+        let trusted =
+            self.listen.trusted.iter().map(|network| trusted(network)).collect::<Result<_, _>>()?;
+        if !(1.0..=10.0).contains(&self.policy.slack) {
+            return Err(ConfigError {
+                section: "policy",
+                field: "slack",
+                problem: format!("{} is not between 1.0 and 10.0", self.policy.slack),
+                remedy: "use 1.0 for speed first, 1.25 for the default",
+            });
+        }
+        let stun_url = self.stun.host.as_deref().map(|host| {
+            let host = match host.parse::<IpAddr>() {
+                Ok(IpAddr::V6(address)) => format!("[{address}]"),
+                Ok(IpAddr::V4(_)) | Err(_) => host.to_owned(),
+            };
+            format!("stun:{host}:{}", self.stun.listen.port())
+        });
+        Ok(Checked { origin, policy, trusted, stun_url, config: self })
+    }
+}
+
+fn origin(text: Option<&str>) -> Result<String, ConfigError> {
+    let error = |problem: String| ConfigError {
+        section: "site",
+        field: "origin",
+        problem,
+        remedy: "set it to the scheme and host visitors see, such as https://example.org",
+    };
+    let text = text.ok_or_else(|| error("is missing".to_owned()))?;
+    let refused = || error(format!("`{text}` is not an origin"));
+    let uri: Uri = text.trim_end_matches('/').parse().map_err(|_| refused())?;
+    let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
+        return Err(refused());
+    };
+    let bare = uri.path() == "/" && uri.query().is_none() && !authority.as_str().contains('@');
+    if !matches!(scheme, "http" | "https") || !bare {
+        return Err(refused());
+    }
+    Ok(format!("{scheme}://{}", authority.as_str().to_ascii_lowercase()))
+}
+
+fn policy(config: &Config, origin: &str) -> Result<Policy, ConfigError> {
+    let assets = &config.assets;
+    let mut policy = Policy::default()
+        .with_pages(config.page.inject && !config.site.disabled)
+        .with_nonce(config.page.nonce)
+        .with_recompress(config.page.compress)
+        .with_origin(origin)
+        .and_then(|policy| policy.with_prefix(&config.site.prefix))
+        .and_then(|policy| policy.with_sizes(assets.min_size, assets.max_size))
+        .and_then(|policy| policy.with_public(&assets.public))
+        .map_err(refused)?;
+    if !assets.types.is_empty() {
+        policy = policy.with_types(&assets.types).map_err(refused)?;
+    }
+    Ok(policy)
+}
+
+/// Names the field behind what the policy refused.
+fn refused(error: PolicyError) -> ConfigError {
+    let (section, field, remedy) = match error {
+        PolicyError::Prefix(_) => ("site", "prefix", "write it like /.well-known/manyhands/"),
+        PolicyError::Sizes { .. } => ("assets", "max_size", "set max_size to at least min_size"),
+        PolicyError::Type(_) => ("assets", "types", "write it like video/mp4 or video/*"),
+        PolicyError::ActiveType(_) => ("assets", "types", "leave it out"),
+        PolicyError::Public(_) => ("assets", "public", "write it like /pub/"),
+        _ => ("site", "origin", "write it like https://example.org"),
+    };
+    ConfigError { section, field, problem: error.to_string(), remedy }
+}
+
+fn trusted(text: &str) -> Result<IpNet, ConfigError> {
+    let network = text.parse::<IpNet>().ok();
+    network.or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from)).ok_or_else(|| ConfigError {
+        section: "listen",
+        field: "trusted",
+        problem: format!("`{text}` is neither an address nor a network"),
+        remedy: "write it like 10.0.0.1 or 10.0.0.0/8",
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with_origin(origin: &str) -> Config {
+        let mut config = Config::default();
+        config.site.origin = Some(origin.to_owned());
+        config
+    }
+
+    #[test]
+    fn an_origin_is_scheme_host_and_port_alone() {
+        for good in ["https://example.org", "http://127.0.0.1:8080", "https://EXAMPLE.org/"] {
+            assert!(with_origin(good).check().is_ok(), "{good}");
+        }
+        for bad in [
+            "",
+            "example.org",
+            "ftp://example.org",
+            "https://example.org/a",
+            "https://u@example.org",
+            "https://example.org?x",
+        ] {
+            assert_eq!(with_origin(bad).check().err().map(|e| e.field), Some("origin"), "{bad}");
+        }
+        assert!(Config::default().check().is_err());
+    }
+
+    #[test]
+    fn errors_name_the_field_and_the_remedy() {
+        let mut config = with_origin("https://example.org");
+        config.listen.trusted = vec!["10.0.0.0/99".to_owned()];
+        let error = config.check().err().map(|e| e.to_string()).unwrap_or_default();
+        assert_eq!(
+            error,
+            "[listen] trusted: `10.0.0.0/99` is neither an address nor a network; write it like 10.0.0.1 or 10.0.0.0/8"
+        );
+    }
+
+    #[test]
+    fn a_prefix_is_a_plain_path() {
+        for bad in ["", "/", "//", "a/", "/a b/", "/a/../b/", "/a//b/"] {
+            let mut config = with_origin("https://example.org");
+            config.site.prefix = bad.to_owned();
+            assert!(config.check().is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,259 @@
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+/// `[site]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
+pub struct SiteSection {
+    /// Scheme, host and port that visitors see, such as `https://example.org`. Required off loopback:
+    /// no URL in a torrent is ever made from the `Host` field of a request, which anyone can forge.
+    pub origin: Option<String>,
+    /// Path prefix of everything this software answers itself. Default `/.well-known/manyhands/`.
+    pub prefix: String,
+    /// The kill switch. Default false. With true no page gets the tag, and browsers that hold a worker
+    /// of this site unregister it and delete what it kept, at the latest when they next look for a new
+    /// one (browsers do so within 24 hours).
+    pub disabled: bool,
+}
+
+impl Default for SiteSection {
+    fn default() -> Self {
+        Self { origin: None, prefix: "/.well-known/manyhands/".to_owned(), disabled: false }
+    }
+}
+
+/// `[listen]`
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
+pub struct ListenSection {
+    /// Addresses or networks (`10.0.0.0/8`) of proxies in front whose `X-Forwarded-For` is believed.
+    /// Default none: a visitor could otherwise count as many.
+    pub trusted: Vec<String>,
+}
+
+/// `[admission]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
+pub struct AdmissionSection {
+    /// Requests before an asset is hashed. Default 3.
+    pub requests: u32,
+    /// Address prefixes (IPv4 /24, IPv6 /48) those requests come from. Default 2.
+    pub prefixes: u32,
+}
+
+impl Default for AdmissionSection {
+    fn default() -> Self {
+        Self { requests: 3, prefixes: 2 }
+    }
+}
+
+/// `[assets]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
+pub struct AssetsSection {
+    /// Smallest asset, in bytes. Default 1 MiB: below it a peer connection costs more than it brings.
+    pub min_size: u64,
+    /// Largest asset, in bytes, when its bytes come over HTTP. Default 4 GiB; local files have no limit.
+    pub max_size: u64,
+    /// Media types that may be shared, such as `video/mp4` or `video/*`. Default (empty): archives,
+    /// packages, disk images, ZIM files, data sets, video, audio. HTML, SVG, XML, scripts and style
+    /// sheets are refused: they act with the site's rights when opened.
+    pub types: Vec<String>,
+    /// Path prefixes such as `/pub/` whose files are the same for everybody, whatever cookie a visitor
+    /// has. Default none: a file that is asked for with a cookie may not be meant for others.
+    pub public: Vec<String>,
+    /// Paths admitted at once, without waiting for demand. `manyhands serve` admits all that is eligible.
+    pub preload: Vec<String>,
+}
+
+impl Default for AssetsSection {
+    fn default() -> Self {
+        Self {
+            min_size: 1 << 20,
+            max_size: 4 << 30,
+            types: Vec::new(),
+            public: Vec::new(),
+            preload: Vec::new(),
+        }
+    }
+}
+
+/// `[page]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
+pub struct PageSection {
+    /// Whether HTML pages get the script tag. Default true; with `false` put the tag there yourself.
+    pub inject: bool,
+    /// Whether the nonce of a page's Content-Security-Policy may be put on our tag. Default true.
+    pub nonce: bool,
+    /// Whether pages that the site was asked for uncompressed are compressed on their way out. Default
+    /// true; a site that leaves pages uncompressed on purpose (secrets beside what a visitor typed: the
+    /// BREACH attack) sets it to false.
+    pub compress: bool,
+}
+
+impl Default for PageSection {
+    fn default() -> Self {
+        Self { inject: true, nonce: true, compress: true }
+    }
+}
+
+/// What a visitor is asked before any peer connection.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ConsentMode {
+    /// A small bar asks; nothing happens before a yes.
+    #[default]
+    Ask,
+    /// A notice tells, with an off switch, for operators with another legal basis.
+    Notice,
+    /// The site's own consent manager calls `manyhands.enable()`.
+    External,
+}
+
+/// `[consent]`
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
+pub struct ConsentSection {
+    /// `ask` (default), `notice` or `external`.
+    pub mode: ConsentMode,
+}
+
+/// Who may join a swarm besides this site's pages.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Foreign {
+    /// Nobody.
+    Closed,
+    /// Approved mirrors only.
+    #[default]
+    Mirrors,
+    /// Any WebTorrent client; torrents name our tracker.
+    Open,
+}
+
+/// Which assets a visitor's browser offers to others.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Reseed {
+    /// Those asked for in this page session.
+    #[default]
+    Session,
+}
+
+/// `[swarm]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
+pub struct SwarmSection {
+    /// No visitor learns another's address before a swarm spans this many address prefixes. Default 10:
+    /// in a smaller crowd an address says who reads what.
+    pub min_prefixes: usize,
+    /// `closed`, `mirrors` (default) or `open`.
+    pub foreign: Foreign,
+    /// Whether private addresses pass from visitor to visitor. Default false; true for one LAN.
+    pub lan: bool,
+    /// `session` (default).
+    pub reseed: Reseed,
+}
+
+impl Default for SwarmSection {
+    fn default() -> Self {
+        Self {
+            min_prefixes: 10,
+            foreign: Foreign::default(),
+            lan: false,
+            reseed: Reseed::default(),
+        }
+    }
+}
+
+/// `[policy]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
+pub struct PolicySection {
+    /// How many times plain HTTP's time a download may take where that saves the site bytes.
+    /// Default 1.25; 1.0 is speed first.
+    pub slack: f64,
+}
+
+impl Default for PolicySection {
+    fn default() -> Self {
+        Self { slack: 1.25 }
+    }
+}
+
+/// `[upload]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
+pub struct UploadSection {
+    /// Most a visitor gives, in bits a second. Default 10,000,000.
+    pub rate: u64,
+    /// Most a visitor gives in a calendar month, in bytes. Default 10 GiB.
+    pub monthly: u64,
+}
+
+impl Default for UploadSection {
+    fn default() -> Self {
+        Self { rate: 10_000_000, monthly: 10 << 30 }
+    }
+}
+
+/// `[cache]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
+pub struct CacheSection {
+    /// Most a visitor's browser keeps, in bytes; never more than a tenth of what the browser allows.
+    /// Default 1 GiB.
+    pub size: u64,
+}
+
+impl Default for CacheSection {
+    fn default() -> Self {
+        Self { size: 1 << 30 }
+    }
+}
+
+/// `[stun]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
+pub struct StunSection {
+    /// UDP address to answer STUN binding requests on. Default `0.0.0.0:3478`; used only with `host`.
+    pub listen: SocketAddr,
+    /// Public host name or address of this machine. Default none: no STUN, and two visitors behind two
+    /// home routers can't meet. No third party's STUN server is ever used.
+    pub host: Option<String>,
+}
+
+impl Default for StunSection {
+    fn default() -> Self {
+        Self { listen: SocketAddr::from(([0, 0, 0, 0], 3478)), host: None }
+    }
+}
+
+/// `[state]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
+pub struct StateSection {
+    /// Directory for metainfo and keys. Default `./manyhands-state`.
+    pub dir: PathBuf,
+}
+
+impl Default for StateSection {
+    fn default() -> Self {
+        Self { dir: PathBuf::from("manyhands-state") }
+    }
+}

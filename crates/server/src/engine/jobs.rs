@@ -1,0 +1,159 @@
+use std::path::PathBuf;
+use std::sync::PoisonError;
+
+use bytes::Bytes;
+use http::header::{ACCEPT, ACCEPT_ENCODING, USER_AGENT};
+use http::{HeaderMap, HeaderValue, Response};
+use http_body_util::BodyExt;
+use manyhands_catalog::{Failure, Job, JobId, Source};
+use manyhands_metainfo::{Hashes, Record, Version};
+use manyhands_page::{AssetOffer, Decision, RequestHead, ResponseHead, plan};
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
+
+use super::Engine;
+use crate::assets::hashing::{self, Control};
+use crate::assets::{FetchBody, Tee};
+
+/// Chunks of a passing answer that may wait for the hash worker; past them the tee is given up.
+const TEE_QUEUE: usize = 64;
+/// Chunks of our own GET that may wait; it is simply read more slowly.
+const FETCH_QUEUE: usize = 4;
+
+impl Engine {
+    /// Starts a job on a thread of its own.
+    pub(super) fn start_job(&self, job: Job) {
+        self.wake();
+        let control = self.control(job.id);
+        let Ok(runtime) = Handle::try_current() else {
+            self.job_ended(job.id, Err(Failure::Interrupted));
+            return;
+        };
+        let engine = self.clone();
+        match job.source.clone() {
+            Source::File(path) => {
+                runtime.spawn_blocking(move || {
+                    let identity = job.version.file.ok_or(Failure::Unreadable);
+                    let hashes =
+                        identity.and_then(|identity| hashing::file(&path, &identity, &control));
+                    engine.publish(job, hashes, Some(path.to_path_buf()));
+                });
+            }
+            Source::Fetch => {
+                runtime.spawn(async move {
+                    let hashes = engine.fetch(&job, control).await;
+                    // The disk is waited for off the async threads.
+                    let _ = tokio::task::spawn_blocking(move || engine.publish(job, hashes, None))
+                        .await;
+                });
+            }
+            Source::Passing | Source::None => {
+                self.job_ended(job.id, Err(Failure::Interrupted));
+            }
+        }
+    }
+
+    /// Hashes an answer while it passes by on its way to a visitor.
+    pub(super) fn tee(&self, id: JobId, offer: &AssetOffer, version: Version) -> Tee {
+        let control = self.control(id);
+        let (chunks, queue) = mpsc::channel(TEE_QUEUE);
+        let engine = self.clone();
+        let job = Job {
+            id,
+            path: offer.path.clone(),
+            version,
+            content_type: offer.content_type.clone(),
+            source: Source::Passing,
+        };
+        tokio::task::spawn_blocking(move || {
+            let hashes = hashing::stream(job.version.length, queue, &control);
+            engine.publish(job, hashes, None);
+        });
+        Tee::new(self.clone(), id, chunks)
+    }
+
+    /// Asks the site as nobody, and takes the answer only if it is what the visitor got.
+    async fn fetch(&self, job: &Job, control: Control) -> Result<Hashes, Failure> {
+        let fetch = self.0.fetch.as_ref().ok_or(Failure::Unreadable)?;
+        let mut headers = HeaderMap::new();
+        headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
+        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        headers.insert(USER_AGENT, HeaderValue::from_static("manyhands"));
+        let response = fetch.fetch(&job.path, headers.clone()).await.map_err(|error| {
+            tracing::warn!(path = %job.path, %error, "cannot fetch an asset to hash it");
+            Failure::Unreadable
+        })?;
+        self.judge(job, &headers, &response)?;
+        let (chunks, queue) = mpsc::channel(FETCH_QUEUE);
+        let length = job.version.length;
+        let worker = tokio::task::spawn_blocking(move || hashing::stream(length, queue, &control));
+        feed(response.into_body(), chunks).await;
+        worker.await.unwrap_or(Err(Failure::Unreadable))
+    }
+
+    /// Whether the anonymous answer is the one the visitor got.
+    fn judge(
+        &self,
+        job: &Job,
+        headers: &HeaderMap,
+        response: &Response<FetchBody>,
+    ) -> Result<(), Failure> {
+        let request = RequestHead { method: "GET", path: job.path.as_str(), query: None, headers };
+        let head = ResponseHead { status: response.status().as_u16(), headers: response.headers() };
+        match plan(&request, &head, self.policy(), false).decision {
+            Decision::Asset(offer) if offer.version == job.version => Ok(()),
+            // Changed meanwhile, or made for that visitor: a later try will tell.
+            Decision::Asset(_) => Err(Failure::Unreadable),
+            _ if response.status().is_server_error() => Err(Failure::Unreadable),
+            _ => Err(Failure::NotPublic),
+        }
+    }
+
+    /// Writes what a job found to disk and shows it, unless the job was cancelled meanwhile. Blocks.
+    fn publish(&self, job: Job, hashes: Result<Hashes, Failure>, file: Option<PathBuf>) {
+        if !self.controls().contains_key(&job.id) {
+            return;
+        }
+        let path = job.path.clone();
+        let put = hashes.and_then(|hashes| {
+            let record = Record {
+                path: job.path,
+                content_type: job.content_type,
+                version: job.version,
+                hashes,
+            };
+            self.0.shelf.put(record, file).map_err(|error| {
+                tracing::error!(%path, %error, "cannot write to the state directory");
+                Failure::Unreadable
+            })
+        });
+        match put {
+            Ok(ready) => {
+                self.0.tracker.issue(ready.info_hash);
+                if !self.job_ended(job.id, Ok(())) {
+                    self.0.shelf.remove(&path);
+                }
+            }
+            Err(failure) => {
+                self.job_ended(job.id, Err(failure));
+            }
+        }
+    }
+
+    fn control(&self, job: JobId) -> Control {
+        let control = Control::default();
+        self.0.controls.lock().unwrap_or_else(PoisonError::into_inner).insert(job, control.clone());
+        control
+    }
+}
+
+/// Hands a body to the worker, as fast as that takes it. A body that breaks off is simply too short.
+async fn feed(mut body: FetchBody, chunks: mpsc::Sender<Bytes>) {
+    while let Some(Ok(frame)) = body.frame().await {
+        if let Ok(data) = frame.into_data()
+            && chunks.send(data).await.is_err()
+        {
+            return;
+        }
+    }
+}

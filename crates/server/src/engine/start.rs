@@ -1,0 +1,128 @@
+use std::collections::HashMap;
+use std::fs;
+use std::io::{self, Write};
+use std::path::Path;
+use std::sync::{Arc, Mutex, Once};
+use std::time::Instant;
+
+use manyhands_catalog::{Admission, Catalog};
+use manyhands_protocol::sdp::Gate;
+use manyhands_protocol::tracker::SwarmConfig;
+use rand::Rng;
+
+use super::{Engine, Inner};
+use crate::assets::{Fetch, ReadySettings, Shelf, Store};
+use crate::config::{Checked, Config, Foreign};
+use crate::reserved::{Counters, Scripts, Token};
+use crate::stun::Responder;
+use crate::tracker::Tracker;
+
+/// Why the engine can't start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The state directory.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// The STUN socket.
+    #[error("cannot answer STUN on {address}: {source}; choose another with [stun] listen")]
+    Stun {
+        /// The address of `[stun] listen`.
+        address: std::net::SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// The state directory can't be used.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot use the state directory {dir}: {source}; choose a writable one with [state] dir")]
+pub struct StateError {
+    dir: String,
+    source: io::Error,
+}
+
+impl Engine {
+    /// Opens the state directory and takes up what an earlier process left there.
+    ///
+    /// Nothing runs yet: the background work starts with the first request, on its runtime.
+    ///
+    /// # Errors
+    /// When the state directory is not writable or the STUN socket can't be bound.
+    pub fn start(checked: Checked, fetch: Option<Arc<dyn Fetch>>) -> Result<Self, StartError> {
+        let config = &checked.config;
+        let dir = &config.state.dir;
+        let state = |source| StateError { dir: dir.display().to_string(), source };
+        let store = Store::open(dir).map_err(state)?;
+        let token = Token::new(secret(dir).map_err(state)?);
+        let stun = match config.stun.host {
+            Some(_) => Some(
+                Responder::bind(config.stun.listen)
+                    .map_err(|source| StartError::Stun { address: config.stun.listen, source })?,
+            ),
+            None => None,
+        };
+        let settings = ReadySettings {
+            origin: checked.origin.clone(),
+            prefix: checked.policy.prefix().to_owned(),
+            announce: config.swarm.foreign == Foreign::Open,
+        };
+        let shelf = Shelf::new(store, settings);
+        let tracker = Tracker::new(swarms(config), rand::rng().next_u64());
+        let mut catalog = Catalog::new(admission(config));
+        let mut effects = Vec::new();
+        for (record, info_hash) in shelf.restore() {
+            tracker.issue(info_hash);
+            catalog.restore(record.path, record.version, record.content_type, &mut effects);
+        }
+        let inner = Inner {
+            started: Instant::now(),
+            catalog: Mutex::new(catalog),
+            controls: Mutex::new(HashMap::new()),
+            shelf,
+            tracker,
+            fetch,
+            scripts: Scripts::new(config.site.disabled),
+            token,
+            counters: Counters::default(),
+            stun: Mutex::new(stun),
+            background: Once::new(),
+            checked,
+        };
+        Ok(Self(Arc::new(inner)))
+    }
+}
+
+fn admission(config: &Config) -> Admission {
+    Admission::default()
+        .with_requests(config.admission.requests)
+        .with_prefixes(config.admission.prefixes)
+}
+
+fn swarms(config: &Config) -> SwarmConfig {
+    SwarmConfig::default()
+        .with_min_prefixes(config.swarm.min_prefixes)
+        .with_gate(Gate::default().with_lan(config.swarm.lan))
+}
+
+/// The key of announce tokens, kept so that a restart turns nobody away.
+fn secret(dir: &Path) -> io::Result<[u8; 32]> {
+    let place = dir.join("secret");
+    if let Ok(bytes) = fs::read(&place)
+        && let Ok(key) = <[u8; 32]>::try_from(bytes)
+    {
+        return Ok(key);
+    }
+    let mut key = [0; 32];
+    rand::rng().fill_bytes(&mut key);
+    let beside = dir.join("secret.new");
+    let mut options = fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(&beside)?;
+    file.write_all(&key)?;
+    file.sync_all()?;
+    fs::rename(beside, place)?;
+    Ok(key)
+}

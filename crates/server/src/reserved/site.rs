@@ -1,0 +1,154 @@
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use hmac::{Hmac, KeyInit, Mac};
+use http::header::CACHE_CONTROL;
+use http::{HeaderMap, Response};
+use serde::Serialize;
+use sha2::Sha256;
+
+use super::{Encoded, NO_CACHE};
+use crate::config::{Checked, ConsentMode, Reseed};
+use crate::engine::Engine;
+
+/// How long a worker may go on without hearing from the site, and how long an announce token lives.
+const LEASE: Duration = Duration::from_secs(24 * 3600);
+
+/// `site.json`: what the client needs of this site.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Site<'a> {
+    v: u8,
+    disabled: bool,
+    lease: u64,
+    consent: ConsentMode,
+    assets: Assets,
+    limits: Limits,
+    tracker: String,
+    stun: Vec<&'a str>,
+    mirrors: [&'a str; 0],
+    reseed: Reseed,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Assets {
+    extensions: Vec<&'static str>,
+    min_size: u64,
+}
+
+/// Bytes and bytes a second.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Limits {
+    slack: f64,
+    upload_rate: u64,
+    upload_monthly: u64,
+    cache: u64,
+}
+
+pub(super) fn answer(engine: &Engine, headers: &HeaderMap) -> Response<Bytes> {
+    let Checked { config, policy, stun_url, .. } = engine.checked();
+    let site = Site {
+        v: 1,
+        disabled: config.site.disabled,
+        lease: LEASE.as_secs(),
+        consent: config.consent.mode,
+        assets: Assets {
+            extensions: policy.extensions().collect(),
+            min_size: config.assets.min_size,
+        },
+        limits: Limits {
+            slack: config.policy.slack,
+            upload_rate: config.upload.rate / 8,
+            upload_monthly: config.upload.monthly,
+            cache: config.cache.size,
+        },
+        tracker: format!(
+            "{}/tracker?token={}",
+            policy.prefix(),
+            engine.token().issue(SystemTime::now())
+        ),
+        stun: stun_url.as_deref().into_iter().collect(),
+        mirrors: [],
+        reseed: config.swarm.reseed,
+    };
+    let json = serde_json::to_vec(&site).unwrap_or_default();
+    let mut response = Encoded::new(json).answer(headers, "application/json");
+    response.headers_mut().insert(CACHE_CONTROL, NO_CACHE);
+    response
+}
+
+/// Short-lived proof that a page of this site was read: keeps other sites off our tracker.
+#[derive(Debug, Clone)]
+pub(crate) struct Token {
+    key: [u8; 32],
+}
+
+impl Token {
+    pub(crate) fn new(key: [u8; 32]) -> Self {
+        Self { key }
+    }
+
+    /// `<expiry, hexadecimal seconds>.<first 16 bytes of HMAC-SHA256>`
+    pub(crate) fn issue(&self, now: SystemTime) -> String {
+        // Rounded up to the hour, so that site.json is the same document for a while.
+        let expiry = (seconds(now + LEASE) / 3600 + 1) * 3600;
+        let mac = self.mac(expiry).finalize().into_bytes();
+        let mac: String = mac.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+        format!("{expiry:x}.{mac}")
+    }
+
+    pub(crate) fn admits(&self, token: &str, now: SystemTime) -> bool {
+        let parsed = token.split_once('.').and_then(|(expiry, mac)| {
+            Some((u64::from_str_radix(expiry, 16).ok()?, from_hex(mac)?))
+        });
+        let Some((expiry, mac)) = parsed else { return false };
+        expiry > seconds(now) && self.mac(expiry).verify_truncated_left(&mac).is_ok()
+    }
+
+    fn mac(&self, expiry: u64) -> Hmac<Sha256> {
+        let mut mac =
+            Hmac::<Sha256>::new_from_slice(&self.key).expect("HMAC takes keys of any length");
+        mac.update(b"manyhands announce");
+        mac.update(&expiry.to_be_bytes());
+        mac
+    }
+}
+
+fn from_hex(text: &str) -> Option<[u8; 16]> {
+    let mut bytes = [0; 16];
+    if text.len() != 32 || !text.is_ascii() {
+        return None;
+    }
+    for (at, byte) in bytes.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(text.get(2 * at..2 * at + 2)?, 16).ok()?;
+    }
+    Some(bytes)
+}
+
+fn seconds(time: SystemTime) -> u64 {
+    time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_admits_until_it_expires_and_only_as_issued() {
+        let (token, now) = (Token::new([7; 32]), UNIX_EPOCH + Duration::from_secs(1_000_000));
+        let issued = token.issue(now);
+        assert!(token.admits(&issued, now));
+        assert!(!token.admits(&issued, now + LEASE + Duration::from_secs(7200)));
+        assert!(!Token::new([8; 32]).admits(&issued, now));
+        let (expiry, mac) = issued.split_once('.').unwrap();
+        let later = u64::from_str_radix(expiry, 16).unwrap() + 1;
+        assert!(!token.admits(&format!("{later:x}.{mac}"), now));
+        for bad in
+            ["", ".", "0.", "é.é", &format!("{expiry}.{}", &mac[..30]), &format!("{expiry}.")]
+        {
+            assert!(!token.admits(bad, now), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,185 @@
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use http::HeaderValue;
+use manyhands_metainfo::InfoHash;
+use manyhands_protocol::tracker::{CloseReason, ConnectionId, Effect, Prefix, SwarmConfig, Swarms};
+use tokio::sync::mpsc;
+
+/// Sockets at once from one IPv4 address or IPv6 /64; the swarm bounds them in all.
+const MOST_CONNECTIONS_AN_ADDRESS: usize = 50;
+/// Messages that may wait for a slow reader before it is dropped.
+const OUTBOX: usize = 64;
+
+/// All sockets of the tracker, and the swarms they announce to.
+#[derive(Debug)]
+pub(crate) struct Tracker {
+    started: Instant,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    swarms: Swarms,
+    outboxes: HashMap<ConnectionId, mpsc::Sender<Outgoing>>,
+    addresses: HashMap<IpAddr, usize>,
+    next: u64,
+    effects: Vec<Effect>,
+}
+
+/// What a socket's task is told to do.
+#[derive(Debug)]
+pub(super) enum Outgoing {
+    Text(String),
+    Close(CloseReason),
+}
+
+/// A registered socket; dropping it leaves every swarm.
+#[derive(Debug)]
+pub(super) struct Registration<'a> {
+    tracker: &'a Tracker,
+    id: ConnectionId,
+    address: Option<IpAddr>,
+}
+
+impl Tracker {
+    pub(crate) fn new(config: SwarmConfig, seed: u64) -> Self {
+        let state = State {
+            swarms: Swarms::new(config, seed),
+            outboxes: HashMap::new(),
+            addresses: HashMap::new(),
+            next: 0,
+            effects: Vec::new(),
+        };
+        Self { started: Instant::now(), state: Mutex::new(state) }
+    }
+
+    /// Lets swarms of this info-hash form.
+    pub(crate) fn issue(&self, info_hash: InfoHash) {
+        self.lock().swarms.issue(info_hash);
+    }
+
+    /// Ends a swarm: its members are told.
+    pub(crate) fn withdraw(&self, info_hash: &InfoHash) {
+        let mut state = self.lock();
+        let State { swarms, effects, .. } = &mut *state;
+        swarms.withdraw(info_hash, effects);
+        state.deliver();
+    }
+
+    /// The value of `Manyhands-Swarm`: `<complete>/<incomplete>`.
+    pub(crate) fn swarm_header(&self, info_hash: &InfoHash) -> HeaderValue {
+        let scrape = self.lock().swarms.scrape(info_hash);
+        scrape
+            .and_then(|scrape| format!("{}/{}", scrape.complete, scrape.incomplete).try_into().ok())
+            .unwrap_or(HeaderValue::from_static("off"))
+    }
+
+    /// Sockets open now.
+    pub(crate) fn connections(&self) -> usize {
+        self.lock().outboxes.len()
+    }
+
+    /// Expires what has gone silent; called every few seconds.
+    pub(crate) fn tick(&self) {
+        let now = self.now();
+        let mut state = self.lock();
+        let State { swarms, effects, .. } = &mut *state;
+        swarms.on_timeout(now, effects);
+        state.deliver();
+    }
+
+    /// Admits a socket, unless there are too many.
+    pub(super) fn register(
+        &self,
+        address: Option<IpAddr>,
+        prefix: Option<Prefix>,
+    ) -> Option<(Registration<'_>, mpsc::Receiver<Outgoing>)> {
+        let now = self.now();
+        let address = address.map(network);
+        let mut state = self.lock();
+        if let Some(address) = address {
+            let open = state.addresses.entry(address).or_default();
+            // Loopback is a proxy in front that was not declared trusted, or a developer.
+            if *open >= MOST_CONNECTIONS_AN_ADDRESS && !address.is_loopback() {
+                return None;
+            }
+            *open += 1;
+        }
+        let id = ConnectionId(state.next);
+        state.next += 1;
+        let (outbox, inbox) = mpsc::channel(OUTBOX);
+        state.outboxes.insert(id, outbox);
+        let State { swarms, effects, .. } = &mut *state;
+        swarms.connect(now, id, prefix, effects);
+        state.deliver();
+        Some((Registration { tracker: self, id, address }, inbox))
+    }
+
+    fn now(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Registration<'_> {
+    /// One message from this socket.
+    pub(super) fn handle(&self, message: &str) {
+        let now = self.tracker.now();
+        let mut state = self.tracker.lock();
+        let State { swarms, effects, .. } = &mut *state;
+        swarms.handle(now, self.id, message, effects);
+        state.deliver();
+    }
+}
+
+impl Drop for Registration<'_> {
+    fn drop(&mut self) {
+        let now = self.tracker.now();
+        let mut state = self.tracker.lock();
+        let State { swarms, outboxes, addresses, effects, .. } = &mut *state;
+        outboxes.remove(&self.id);
+        swarms.disconnect(now, self.id, effects);
+        if let Some(address) = self.address
+            && let Some(open) = addresses.get_mut(&address)
+        {
+            *open -= 1;
+            if *open == 0 {
+                addresses.remove(&address);
+            }
+        }
+        state.deliver();
+    }
+}
+
+impl State {
+    /// Hands effects to the sockets' tasks. A socket that reads too slowly for its outbox loses it, which
+    /// ends its task.
+    fn deliver(&mut self) {
+        for effect in self.effects.drain(..) {
+            let (id, outgoing) = match effect {
+                Effect::Send(id, text) => (id, Outgoing::Text(text)),
+                Effect::Close(id, reason) => (id, Outgoing::Close(reason)),
+                Effect::Count(_) => continue,
+            };
+            if let Some(outbox) = self.outboxes.get(&id)
+                && outbox.try_send(outgoing).is_err()
+            {
+                self.outboxes.remove(&id);
+            }
+        }
+    }
+}
+
+/// What one subscriber can be assumed to hold: an IPv4 address, an IPv6 /64.
+fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(address) => IpAddr::V4(address),
+        IpAddr::V6(address) => IpAddr::V6((u128::from(address) >> 64 << 64).into()),
+    }
+}

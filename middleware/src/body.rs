@@ -1,0 +1,220 @@
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use manyhands_page::{Coding, Injector, PageRewrite};
+use manyhands_server::Tee;
+use pin_project_lite::pin_project;
+
+use crate::coding::Encoder;
+
+pin_project! {
+    /// The body of an answer: the site's own, the site's with the script tag in it, or one of ours.
+    ///
+    /// Errors are the site's: nothing of ours can fail once the head is out.
+    #[derive(Debug)]
+    pub struct ManyhandsBody<B> {
+        #[pin]
+        kind: Kind<B>,
+    }
+}
+
+pin_project! {
+    #[project = KindProjected]
+    #[derive(Debug)]
+    enum Kind<B> {
+        Site { #[pin] body: B },
+        Ours { bytes: Option<Bytes> },
+        Rewritten { #[pin] body: B, rewriter: Rewriter },
+        Teed { #[pin] body: B, tee: Option<Tee> },
+    }
+}
+
+impl<B> ManyhandsBody<B> {
+    pub(crate) fn site(body: B) -> Self {
+        Self { kind: Kind::Site { body } }
+    }
+
+    pub(crate) fn ours(bytes: Bytes) -> Self {
+        let bytes = Some(bytes).filter(|bytes| !bytes.is_empty());
+        Self { kind: Kind::Ours { bytes } }
+    }
+
+    /// A page that gets the tag.
+    pub(crate) fn page(body: B, rewrite: &PageRewrite) -> Self {
+        let rewriter = Rewriter::new(Some(Injector::new(&rewrite.tag)), rewrite.recompress);
+        Self { kind: Kind::Rewritten { body, rewriter } }
+    }
+
+    /// A body that is only compressed.
+    pub(crate) fn coded(body: B, coding: Coding) -> Self {
+        Self { kind: Kind::Rewritten { body, rewriter: Rewriter::new(None, Some(coding)) } }
+    }
+
+    /// An asset that is hashed as it passes.
+    pub(crate) fn teed(body: B, tee: Tee) -> Self {
+        Self { kind: Kind::Teed { body, tee: Some(tee) } }
+    }
+}
+
+impl<B: Body<Data = Bytes>> Body for ManyhandsBody<B> {
+    type Data = Bytes;
+    type Error = B::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+        match self.project().kind.project() {
+            KindProjected::Site { body } => body.poll_frame(cx),
+            KindProjected::Ours { bytes } => {
+                Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes))))
+            }
+            KindProjected::Rewritten { body, rewriter } => rewriter.poll_frame(body, cx),
+            KindProjected::Teed { mut body, tee } => {
+                let frame = ready!(body.as_mut().poll_frame(cx));
+                match &frame {
+                    Some(Ok(frame)) => {
+                        if let (Some(tee), Some(data)) = (tee.as_mut(), frame.data_ref()) {
+                            tee.push(data);
+                        }
+                    }
+                    Some(Err(_)) => *tee = None,
+                    None => {}
+                }
+                // Hosts stop asking when a body says that it has ended, or when its length is reached.
+                if (frame.is_none() || body.is_end_stream())
+                    && let Some(tee) = tee.take()
+                {
+                    tee.finish();
+                }
+                Poll::Ready(frame)
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.kind {
+            Kind::Site { body } | Kind::Teed { body, .. } => body.is_end_stream(),
+            Kind::Ours { bytes } => bytes.is_none(),
+            Kind::Rewritten { rewriter, .. } => rewriter.is_done(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.kind {
+            Kind::Site { body } | Kind::Teed { body, .. } => body.size_hint(),
+            Kind::Ours { bytes } => {
+                SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64))
+            }
+            Kind::Rewritten { .. } => SizeHint::default(),
+        }
+    }
+}
+
+/// Injects and compresses a body, chunk by chunk: whatever the site has sent goes out before more is
+/// waited for.
+#[derive(Debug)]
+struct Rewriter {
+    injector: Option<Injector>,
+    encoder: Option<Encoder>,
+    /// Bytes went into the encoder that have not been flushed out of it.
+    unflushed: bool,
+    trailers: Option<http::HeaderMap>,
+    ended: bool,
+    done: bool,
+}
+
+impl Rewriter {
+    fn new(injector: Option<Injector>, coding: Option<Coding>) -> Self {
+        Self {
+            injector,
+            encoder: coding.map(Encoder::new),
+            unflushed: false,
+            trailers: None,
+            ended: false,
+            done: false,
+        }
+    }
+
+    fn is_done(&self) -> bool {
+        self.done
+    }
+
+    fn poll_frame<B: Body<Data = Bytes>>(
+        &mut self,
+        mut body: Pin<&mut B>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+        while !self.ended {
+            let frame = match body.as_mut().poll_frame(cx) {
+                Poll::Ready(frame) => frame,
+                Poll::Pending => {
+                    // The site pauses: let out what the encoder holds back.
+                    return match self.flush() {
+                        Some(data) => Poll::Ready(Some(Ok(Frame::data(data)))),
+                        None => Poll::Pending,
+                    };
+                }
+            };
+            let data = match frame {
+                None => {
+                    self.ended = true;
+                    self.finish()
+                }
+                Some(Err(error)) => {
+                    self.done = true;
+                    return Poll::Ready(Some(Err(error)));
+                }
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(data) => self.write(data),
+                    Err(frame) => {
+                        self.trailers = frame.into_trailers().ok();
+                        continue;
+                    }
+                },
+            };
+            if !data.is_empty() {
+                return Poll::Ready(Some(Ok(Frame::data(data))));
+            }
+        }
+        self.done = true;
+        Poll::Ready(self.trailers.take().map(|trailers| Ok(Frame::trailers(trailers))))
+    }
+
+    fn write(&mut self, data: Bytes) -> Bytes {
+        let data = match &mut self.injector {
+            Some(injector) if !injector.finished() => {
+                let mut out = Vec::with_capacity(data.len() + 128);
+                injector.write(&data, &mut out);
+                Bytes::from(out)
+            }
+            _ => data,
+        };
+        match &mut self.encoder {
+            Some(encoder) => {
+                self.unflushed |= !data.is_empty();
+                encoder.write(&data)
+            }
+            None => data,
+        }
+    }
+
+    fn flush(&mut self) -> Option<Bytes> {
+        let encoder = self.encoder.as_mut().filter(|_| self.unflushed)?;
+        self.unflushed = false;
+        Some(encoder.flush()).filter(|data| !data.is_empty())
+    }
+
+    fn finish(&mut self) -> Bytes {
+        let mut rest = Vec::new();
+        if let Some(mut injector) = self.injector.take() {
+            injector.end(&mut rest);
+        }
+        match self.encoder.take() {
+            Some(encoder) => encoder.finish(&rest),
+            None => Bytes::from(rest),
+        }
+    }
+}
