@@ -8,9 +8,10 @@
 //! without one, in front of the first element behind the doctype or `<html …>`. In both a parser
 //! puts the script into the document's head, and the rest of the tree stays as it was.
 
-use std::sync::Arc;
-use std::sync::LazyLock;
+use std::borrow::Cow;
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, LazyLock};
 
 use lol_html::errors::RewritingError;
 use lol_html::html_content::{Comment, Doctype, TextChunk};
@@ -18,15 +19,15 @@ use lol_html::send::{
     DocumentContentHandlers, Element, ElementContentHandlers, HtmlRewriter, Settings,
 };
 use lol_html::{MemorySettings, Selector};
-use std::borrow::Cow;
 
 use crate::Reason;
 
 /// A page whose place is not found within this many bytes goes out as it is.
 const MAX_SEARCHED: usize = 64 * 1024;
 
-/// What the tokeniser may hold; one token longer than this ends the search.
-const MAX_MEMORY: usize = 64 * 1024;
+/// What the tokeniser may hold. Enough for one token as long as the whole search, so that the outcome
+/// depends on the bytes alone and not on how they were cut into chunks.
+const MAX_MEMORY: usize = 4 * MAX_SEARCHED;
 
 /// What became of a page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -228,7 +229,7 @@ impl Search {
             RewritingError::ContentHandlerError(stop) => {
                 stop.downcast_ref().copied().unwrap_or(Found::Nothing)
             }
-            // Out of memory over one long token: what was seen before it still holds.
+            // Out of memory: what was seen before still holds.
             _ => self.prologue.fallback(),
         }
     }
@@ -280,11 +281,11 @@ impl Prologue {
             return Err(self.fallback());
         }
         self.document.store(true, Relaxed);
-        self.pass(doctype.source_location().bytes().end)
+        self.pass(doctype.source_location().bytes())
     }
 
     fn comment(&self, comment: &Comment<'_>) -> Result<(), Found> {
-        self.pass(comment.source_location().bytes().end)
+        self.pass(comment.source_location().bytes())
     }
 
     /// Text other than white space opens the body. A byte order mark is such text.
@@ -292,22 +293,25 @@ impl Prologue {
         if !text.as_str().bytes().all(|byte| matches!(byte, b'\t' | b'\n' | 0x0c | b'\r' | b' ')) {
             return Err(self.fallback());
         }
-        self.pass(text.source_location().bytes().end)
+        self.pass(text.source_location().bytes())
     }
 
     fn element(&self, element: &Element<'_, '_>) -> Result<(), Found> {
         let place = element.source_location().bytes();
+        if self.head().is_none() && self.passed.load(Relaxed) != place.start {
+            return Err(Found::Nothing);
+        }
         match (element.tag_name().as_str(), self.head()) {
             ("html", None) => {
                 if element.attributes().iter().any(|attribute| is_amp(&attribute.name())) {
                     return Err(Found::Nothing);
                 }
                 self.document.store(true, Relaxed);
-                self.pass(place.end)
+                self.pass(place)
             }
             ("head", None) => {
                 self.head.store(place.end, Relaxed);
-                self.pass(place.end)
+                self.pass(place)
             }
             ("script", _) if self.is_ours(element) => Err(Found::OurTag),
             (_, Some(head)) => Err(Found::Place(head)),
@@ -320,8 +324,13 @@ impl Prologue {
         element.get_attribute("src").is_some_and(|source| source == self.source)
     }
 
-    fn pass(&self, offset: usize) -> Result<(), Found> {
-        self.passed.fetch_max(offset, Relaxed);
+    /// Notes a token that may precede the place. Tokens must follow one another without a gap: what
+    /// lies in one is an end tag, which no handler sees and which may have opened the body.
+    fn pass(&self, token: Range<usize>) -> Result<(), Found> {
+        if self.head().is_none() && self.passed.load(Relaxed) != token.start {
+            return Err(Found::Nothing);
+        }
+        self.passed.store(token.end, Relaxed);
         Ok(())
     }
 }

@@ -24,6 +24,7 @@ mod reason;
 mod request;
 
 pub use edits::{HeaderEdit, HeaderEdits, asset_edits};
+pub use fields::preferred_coding;
 pub use head::{Headers, RequestHead, ResponseHead};
 pub use injector::{Injector, Outcome};
 pub use plan::{AssetOffer, Decision, PageRewrite, Plan, Restore, plan};

@@ -46,7 +46,7 @@ pub(crate) fn accepts_html<H: Headers + ?Sized>(headers: &H) -> bool {
 
 /// The best of `br` and `gzip` for this visitor; `None` for identity. Anything unreadable is
 /// identity, which every client takes.
-pub(crate) fn preferred_coding<H: Headers + ?Sized>(headers: &H) -> Option<Coding> {
+pub fn preferred_coding<H: Headers + ?Sized>(headers: &H) -> Option<Coding> {
     let (mut brotli, mut gzip, mut identity, mut any) = (None, None, None, None);
     for value in headers.values("accept-encoding") {
         for element in list::split(value, b',').ok()? {

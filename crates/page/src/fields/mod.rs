@@ -13,7 +13,8 @@ mod list;
 mod validator;
 mod vary;
 
-pub(crate) use accept::{accepts_html, preferred_coding};
+pub(crate) use accept::accepts_html;
+pub use accept::preferred_coding;
 pub(crate) use cache_control::CacheControl;
 pub(crate) use content_type::ContentType;
 pub(crate) use cookie::has_foreign_cookie;
