@@ -181,10 +181,8 @@ impl<'a> Media<'a> {
                 return once(&mut self.max_message_size, size, SdpError::Malformed);
             }
             ("mid", _) => return Err(SdpError::Malformed),
-            ("candidate", value) => {
-                if self.candidates.len() < max_candidates {
-                    self.candidates.extend(Candidate::read(value, reach));
-                }
+            ("candidate", value) if self.candidates.len() < max_candidates => {
+                self.candidates.extend(Candidate::read(value, reach));
             }
             ("end-of-candidates", "") => self.end_of_candidates = true,
             ("sendrecv", "") => self.sendrecv = true,

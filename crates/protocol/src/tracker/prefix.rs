@@ -22,7 +22,9 @@ impl Prefix {
     pub fn to_bits(self) -> u64 {
         match self.0 {
             Network::V4([a, b, c]) => u64::from(u32::from_be_bytes([0, a, b, c])),
-            Network::V6(segments) => segments.iter().fold(1, |bits, it| bits << 16 | u64::from(*it)),
+            Network::V6(segments) => {
+                segments.iter().fold(1, |bits, it| bits << 16 | u64::from(*it))
+            }
         }
     }
 }
