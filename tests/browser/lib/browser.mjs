@@ -17,9 +17,10 @@ export function chromiumPath() {
   throw new Error(`no Chromium: tried ${places.join(', ')}; set MANYHANDS_CHROMIUM`);
 }
 
-/** Runs in every page before its own scripts. Counts, and changes nothing that a page could notice. */
+/** Runs in every page before its own scripts, in some documents twice. Counts, and changes nothing that a page could notice. */
 function probe() {
-  const seen = { peerConnections: 0, webSockets: [], channels: [] };
+  if (globalThis.__seen) return;
+  const seen = { peerConnections: 0, webSockets: [] };
   Object.defineProperty(globalThis, '__seen', { value: seen });
   const counted = (name, note) => {
     const Original = globalThis[name];
@@ -37,7 +38,7 @@ function probe() {
  * @param {string} [options.executable] instead of Chromium itself, for a wrapper that enters another namespace
  * @param {string[]} [options.flags] further command-line flags
  * @param {object} [options.context] further Playwright context options (javaScriptEnabled, extraHTTPHeaders, ...)
- * @param {(Function | {content: string})[]} [options.scripts] further init scripts
+ * @param {Function[]} [options.scripts] further functions to run before a page's own scripts; not in about:blank, which lacks half of the platform
  */
 export async function startBrowser({ work, executable = chromiumPath(), flags = [], context = {}, scripts = [] }) {
   const profile = await mkdtemp(join(work, 'profile-'));
@@ -45,7 +46,7 @@ export async function startBrowser({ work, executable = chromiumPath(), flags = 
     executablePath: executable, headless: true, args: [...FLAGS, ...flags], acceptDownloads: true, viewport: { width: 800, height: 600 }, ...context,
   });
   await launched.addInitScript(probe);
-  for (const script of scripts) await launched.addInitScript(script);
+  for (const script of scripts) await launched.addInitScript({ content: `if (location.protocol !== 'about:') (${script})();` });
   const complaints = [];
   launched.on('console', (message) => { if (message.type() === 'error') complaints.push(`console: ${message.text()} ${message.location().url}`); });
   launched.on('weberror', (error) => complaints.push(`page: ${error.error()?.stack || error.error()}`));
@@ -74,13 +75,13 @@ export class Browser {
     await cdp.detach();
   }
 
-  /** Octets of JavaScript heap in use by a page, after a collection. */
+  /** Octets of JavaScript heap and array buffers in use by a page, after a collection. */
   async heap(page) {
     const cdp = await this.context.newCDPSession(page);
     await cdp.send('HeapProfiler.collectGarbage');
-    const { usedSize } = await cdp.send('Runtime.getHeapUsage');
+    const { usedSize, backingStorageSize } = await cdp.send('Runtime.getHeapUsage');
     await cdp.detach();
-    return usedSize;
+    return usedSize + backingStorageSize;
   }
 
   /** Kills the process without a word to anybody, as a crash or a dead battery would. */
