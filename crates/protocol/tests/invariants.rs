@@ -1,5 +1,7 @@
 //! Random interleavings of everything that can happen to the table, watched by a model that knows only what went over the wire.
 
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::net::IpAddr;
 use std::time::Duration;
@@ -85,12 +87,13 @@ fn peer_id(peer: u8) -> PeerId {
 
 /// Connections 0 and 1 share a network, 2 has none that is known.
 fn prefix(id: u64) -> Option<Prefix> {
-    let third = match id {
+    let slot = id % CONNECTIONS;
+    let third = match slot {
         2 => return None,
         0 | 1 => 0,
         other => other % 4,
     };
-    Some(IpAddr::from([10, 0, third as u8, id as u8]).into())
+    Some(IpAddr::from([10, 0, third as u8, slot as u8]).into())
 }
 
 fn description(kind: SdpKind) -> SessionDescription {
@@ -173,6 +176,8 @@ impl Model {
 }
 
 struct World {
+    /// The connection id that each slot has now; a reconnect gets a new one.
+    ids: Vec<u64>,
     swarms: Swarms,
     model: Model,
     now: Duration,
@@ -194,6 +199,7 @@ impl World {
         let mut swarms = Swarms::new(config, seed);
         (0..SWARMS).for_each(|swarm| swarms.issue(hash(swarm)));
         Self {
+            ids: (0..CONNECTIONS).collect(),
             swarms,
             model: Model::default(),
             now: Duration::from_secs(5),
@@ -206,29 +212,40 @@ impl World {
         self.effects.clear();
         match step {
             Step::Wait(millis) => self.now += Duration::from_millis(*millis),
-            Step::Connect(id) => {
-                self.swarms.connect(self.now, ConnectionId(*id), prefix(*id), &mut self.effects);
-                self.model.connected.insert(*id);
+            Step::Connect(slot) => {
+                if !self.model.connected.contains(&self.id(*slot)) {
+                    self.ids[*slot as usize] += CONNECTIONS;
+                }
+                let id = self.id(*slot);
+                self.swarms.connect(self.now, ConnectionId(id), prefix(id), &mut self.effects);
+                self.model.connected.insert(id);
             }
-            Step::Disconnect(id) => {
-                self.swarms.disconnect(self.now, ConnectionId(*id), &mut self.effects);
-                self.model.gone(*id);
+            Step::Disconnect(slot) => {
+                let id = self.id(*slot);
+                self.swarms.disconnect(self.now, ConnectionId(id), &mut self.effects);
+                self.model.gone(id);
             }
             Step::Announce { from, peer, swarm, event, left, offers } => {
-                return self.announce(*from, *peer, *swarm, *event, *left, *offers);
+                return self.announce(self.id(*from), *peer, *swarm, *event, *left, *offers);
             }
             Step::Answer { newest, thief } => {
                 let offer = self.model.relayed.iter().rev().nth(usize::from(*newest)).cloned();
                 let Some(offer) = offer else { return Ok(()) };
                 let own = self.model.members.get(&offer.swarm).and_then(|m| m.get(&offer.to));
                 let honest = own.map(|member| (offer.to, member.peer));
-                let thief = thief.map(|(id, peer)| (id, peer_id(peer)));
+                let thief = thief.map(|(slot, peer)| (self.id(slot), peer_id(peer)));
                 let Some((from, peer)) = thief.or(honest) else { return Ok(()) };
                 return self.answer(from, peer, offer.from_peer, offer.swarm, offer.offer_id);
             }
             Step::Invent { from, peer, to, swarm, offer } => {
                 let offer_id = OfferId::from_bytes([*offer; 20]);
-                return self.answer(*from, peer_id(*peer), peer_id(*to), hash(*swarm), offer_id);
+                return self.answer(
+                    self.id(*from),
+                    peer_id(*peer),
+                    peer_id(*to),
+                    hash(*swarm),
+                    offer_id,
+                );
             }
             Step::Withdraw(swarm) => {
                 self.swarms.withdraw(&hash(*swarm), &mut self.effects);
@@ -247,8 +264,9 @@ impl World {
                 }
             }
             Step::Noise(from, text) => {
-                self.swarms.handle(self.now, ConnectionId(*from), text, &mut self.effects);
-                prop_assert!(self.sent().all(|(to, _)| to == *from));
+                let from = self.id(*from);
+                self.swarms.handle(self.now, ConnectionId(from), text, &mut self.effects);
+                prop_assert!(self.sent().all(|(to, _)| to == from));
             }
         }
         self.no_descriptions()?;
@@ -439,6 +457,10 @@ impl World {
             _ => prop_assert!(sent.is_empty(), "an answer nobody waits for: {sent:?}"),
         }
         self.check_counts()
+    }
+
+    fn id(&self, slot: u64) -> u64 {
+        self.ids[slot as usize]
     }
 
     fn sent(&self) -> impl Iterator<Item = (u64, TrackerMessage)> {

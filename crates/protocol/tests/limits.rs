@@ -1,5 +1,7 @@
 //! Each limit of the tracker, alone.
 
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
@@ -166,6 +168,28 @@ fn a_pair_meets_once_in_thirty_seconds_whoever_offers() {
     assert_eq!(wanted(&table.announce(secs(10), 1, Vec::new()), 1), 0);
     assert!(receivers(&table.announce(secs(20), 2, offers(2, 1))).is_empty());
     assert_eq!(receivers(&table.announce(secs(31), 2, offers(3, 1))), [1]);
+}
+
+#[test]
+fn leaving_and_coming_back_is_no_way_around_the_pause() {
+    let mut table = Table::new(open());
+    table.join(START, 1..=20);
+    table.connect(START, 21);
+    assert_eq!(receivers(&table.announce(START, 21, offers(0, 5))).len(), 5);
+    let stopped = ClientMessage::Announce(Announce {
+        info_hash: hash(1),
+        peer_id: peer_id(21),
+        event: Event::Stopped,
+        left: None,
+        uploaded: 0,
+        downloaded: 0,
+        offers: Vec::new(),
+    });
+    table.send(START, 21, &stopped.to_json());
+    assert_eq!(table.swarms.scrape(&hash(1)).unwrap().incomplete, 20);
+    table.swarms.on_timeout(secs(20), &mut Vec::new());
+    assert!(receivers(&table.announce(secs(20), 21, offers(5, 5))).is_empty());
+    assert_eq!(receivers(&table.announce(secs(31), 21, offers(10, 5))).len(), 5);
 }
 
 #[test]

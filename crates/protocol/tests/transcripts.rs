@@ -1,5 +1,7 @@
 //! Replays `tests/vectors/tracker.json`, which the browser client's suite reads too.
 
+#![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
 use std::net::IpAddr;
 use std::time::Duration;
 

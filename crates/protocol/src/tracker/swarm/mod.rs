@@ -18,6 +18,9 @@ pub(super) struct Swarm {
     members: IndexMap<ConnectionId, Member>,
     peer_ids: HashMap<PeerId, ConnectionId>,
     prefixes: HashMap<Prefix, usize>,
+    /// Whom each connection's offers went to within the last `offer_pause`; at most `max_offers`.
+    /// Outlives membership, or leaving and coming back would be a way around the limit.
+    sent: HashMap<ConnectionId, Vec<(ConnectionId, Duration)>>,
     seeds: usize,
     waiting: usize,
 }
@@ -33,8 +36,6 @@ pub(super) struct Member {
     heard: Duration,
     /// Offers handed to this member and not answered yet; at most `max_inbound`.
     inbound: Vec<Inbound>,
-    /// Whom this member's offers went to within the last `offer_pause`; at most `max_offers`.
-    sent: Vec<(ConnectionId, Duration)>,
 }
 
 #[derive(Debug)]
@@ -87,7 +88,6 @@ impl Swarm {
             waiting: false,
             heard: now,
             inbound: Vec::new(),
-            sent: Vec::new(),
         };
         self.members.insert(id, member);
         Ok(true)
@@ -135,10 +135,9 @@ impl Swarm {
         offer_id: OfferId,
         config: &SwarmConfig,
     ) {
-        if let Some(member) = self.members.get_mut(&sender) {
-            member.sent.retain(|(_, at)| is_within(now, *at, config.offer_pause));
-            member.sent.push((receiver, now));
-        }
+        let sent = self.sent.entry(sender).or_default();
+        sent.retain(|(_, at)| is_within(now, *at, config.offer_pause));
+        sent.push((receiver, now));
         if let Some(member) = self.members.get_mut(&receiver) {
             member.inbound.retain(|offer| {
                 is_within(now, offer.at, config.offer_age)
@@ -192,12 +191,26 @@ impl Swarm {
             .collect()
     }
 
-    /// Frees what has expired of one member's offers. `true` when the member itself has been silent
-    /// for too long.
+    /// Forgets whom a connection's offers went to.
+    pub(super) fn forget(&mut self, id: ConnectionId) {
+        self.sent.remove(&id);
+    }
+
+    /// Whether anything is kept about a connection.
+    pub(super) fn remembers(&self, id: ConnectionId) -> bool {
+        self.members.contains_key(&id) || self.sent.contains_key(&id)
+    }
+
+    /// Frees what has expired about one connection. `true` when it has been silent for too long to
+    /// stay a member.
     pub(super) fn sweep(&mut self, now: Duration, id: ConnectionId, config: &SwarmConfig) -> bool {
+        if let Some(sent) = self.sent.get_mut(&id) {
+            sent.retain(|(_, at)| is_within(now, *at, config.offer_pause));
+            if sent.is_empty() {
+                self.sent.remove(&id);
+            }
+        }
         let Some(member) = self.members.get_mut(&id) else { return false };
-        member.sent.retain(|(_, at)| is_within(now, *at, config.offer_pause));
-        member.sent.shrink_to_fit();
         member.inbound.retain(|offer| is_within(now, offer.at, config.offer_age));
         member.inbound.shrink_to_fit();
         !is_within(now, member.heard, config.peer_age())
@@ -239,23 +252,24 @@ impl Swarm {
         self.members.len() - self.seeds
     }
 
+    fn recent_receivers(
+        &self,
+        now: Duration,
+        sender: ConnectionId,
+        config: &SwarmConfig,
+    ) -> impl Iterator<Item = ConnectionId> {
+        let sent = self.sent.get(&sender).map(Vec::as_slice).unwrap_or_default();
+        sent.iter()
+            .filter(move |(_, at)| is_within(now, *at, config.offer_pause))
+            .map(|(receiver, _)| *receiver)
+    }
+
     fn is_open_for(&self, member: &Member, config: &SwarmConfig) -> bool {
         config.floor_is_off() || (member.prefix.is_some() && self.is_open(config))
     }
 }
 
 impl Member {
-    fn recent_receivers(
-        &self,
-        now: Duration,
-        config: &SwarmConfig,
-    ) -> impl Iterator<Item = ConnectionId> {
-        self.sent
-            .iter()
-            .filter(move |(_, at)| is_within(now, *at, config.offer_pause))
-            .map(|(receiver, _)| *receiver)
-    }
-
     fn live_inbound(&self, now: Duration, config: &SwarmConfig) -> usize {
         self.inbound.iter().filter(|offer| is_within(now, offer.at, config.offer_age)).count()
     }

@@ -71,7 +71,7 @@ impl<'a> Allowance<'a> {
         config: &'a SwarmConfig,
     ) -> Option<Self> {
         let sender = swarm.members.get(&id)?;
-        let sent = sender.recent_receivers(now, config).count();
+        let sent = swarm.recent_receivers(now, id, config).count();
         let offers = config.max_offers.checked_sub(sent).filter(|offers| *offers > 0)?;
         let only_seeds = sender.seed && swarm.seeds == swarm.members.len();
         (swarm.is_open_for(sender, config) && !only_seeds).then_some(Self {
@@ -92,8 +92,8 @@ impl<'a> Allowance<'a> {
             && !(self.sender.seed && member.seed)
             && self.swarm.is_open_for(member, config)
             && member.live_inbound(now, config) < config.max_inbound
-            && self.sender.recent_receivers(now, config).all(|receiver| receiver != id)
-            && member.recent_receivers(now, config).all(|receiver| receiver != self.id)
+            && self.swarm.recent_receivers(now, self.id, config).all(|receiver| receiver != id)
+            && self.swarm.recent_receivers(now, id, config).all(|receiver| receiver != self.id)
     }
 }
 

@@ -32,19 +32,24 @@ impl Swarms {
         };
         if announce.event == Event::Stopped {
             if swarm.peer_id(id) == Some(announce.peer_id) && swarm.leave(id) {
-                connection.joined.retain(|joined| *joined != hash);
+                if !swarm.remembers(id) {
+                    connection.joined.retain(|joined| *joined != hash);
+                }
                 effects.push(Effect::Count(Metric::Left));
             }
             effects.push(Effect::Count(Metric::Announce));
             return reply(id, hash, swarm, 0, &self.config, effects);
         }
-        if swarm.peer_id(id).is_none() && connection.joined.len() >= self.config.max_swarms {
+        let remembered = swarm.remembers(id);
+        if !remembered && connection.joined.len() >= self.config.max_swarms {
             return refuse(Metric::Full, "too many torrents on this connection", effects);
         }
         match swarm.join(now, id, announce.peer_id, connection.prefix, &self.config) {
             Ok(false) => {}
             Ok(true) => {
-                connection.joined.push(hash);
+                if !remembered {
+                    connection.joined.push(hash);
+                }
                 effects.push(Effect::Count(Metric::Joined));
             }
             Err(JoinError::Full) => {

@@ -76,6 +76,7 @@ struct Connection {
     prefix: Option<Prefix>,
     bucket: Bucket,
     silent_until: Duration,
+    /// Every swarm that keeps something about this connection: as a member, or as a recent one.
     joined: Vec<InfoHash>,
 }
 
@@ -195,9 +196,11 @@ impl Swarms {
     pub fn disconnect(&mut self, _now: Duration, id: ConnectionId, effects: &mut Vec<Effect>) {
         let Some(connection) = self.connections.swap_remove(&id) else { return };
         for info_hash in connection.joined {
-            if self.swarms.get_mut(&info_hash).is_some_and(|swarm| swarm.leave(id)) {
+            let Some(swarm) = self.swarms.get_mut(&info_hash) else { continue };
+            if swarm.leave(id) {
                 effects.push(Effect::Count(Metric::Left));
             }
+            swarm.forget(id);
         }
     }
 
@@ -217,7 +220,7 @@ impl Swarms {
                     swarm.leave(*id);
                     effects.push(Effect::Count(Metric::Expired));
                 }
-                !expired
+                swarm.remembers(*id)
             });
             connection.joined.shrink_to_fit();
             if connection.silent_until < now {
