@@ -96,7 +96,7 @@ export class Relay {
           tap.answer(part);
           if (this.#capped(tap.current?.path ?? '')) await this.#bucket.take(part.length);
           if (client.destroyed) return;
-          if (!client.write(part)) await Promise.race([once(client, 'drain'), once(client, 'close')]).catch(() => {});
+          if (!client.write(part)) await drained(client);
         }
         upstream.resume();
       });
@@ -106,6 +106,14 @@ export class Relay {
 }
 
 const STEP = 16_384;
+
+/** Resolves when the socket takes data again, or never will. */
+function drained(socket) {
+  return new Promise((resolve) => {
+    const done = () => { socket.off('drain', done).off('close', done); resolve(); };
+    socket.on('drain', done).on('close', done);
+  });
+}
 
 /** First come, first served over all connections; a tenth of a second of burst. */
 class Bucket {
