@@ -27,7 +27,7 @@ const report = (text) => fetch('/report/' + encodeURIComponent(text));
   return Array.from(digest, (b) => b.toString(16).padStart(2, '0')).join('');
 })().then(report, (error) => report('failed: ' + error));`;
 
-test('a worker streams for longer than five minutes', { timeout: 900_000, skip: !process.env.MANYHANDS_LARGE && 'takes six minutes: tests/run --large' }, async (t) => {
+test('a worker streams for longer than five minutes', { timeout: 900_000, skip: !process.env.TEST_LARGE && 'takes six minutes: tests/run --large' }, async (t) => {
   const s = await site(t, { rate: RATE, files: async (root) => {
     await writeFile(join(root, 'long.js'), SCRIPT);
     await writeFile(join(root, 'long.html'), '<!doctype html><html lang="en"><head><title>Long</title></head><body><script defer src="/long.js"></script></body></html>');

@@ -7,7 +7,7 @@ import { ASSET, site } from './lib/stage.mjs';
 
 const SIZE = 768 * MiB, LIMIT = 160 * MiB;
 
-test('a large download stays within bounded memory', { timeout: 600_000, skip: !process.env.MANYHANDS_LARGE && 'large: tests/run --large' }, async (t) => {
+test('a large download stays within bounded memory', { timeout: 600_000, skip: !process.env.TEST_LARGE && 'large: tests/run --large' }, async (t) => {
   const s = await site(t, { files: (root) => makeAsset(join(root, ASSET), SIZE) });
   await s.server.shared(ASSET);
   const { browser, page } = await s.visitor();

@@ -8,13 +8,13 @@ import { chromium } from 'playwright-core';
 const FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update',
   '--disable-sync', '--disable-dev-shm-usage', '--autoplay-policy=no-user-gesture-required'];
 
-/** The Chromium to test with: MANYHANDS_CHROMIUM, else the first usual place. */
+/** The Chromium to test with: TEST_CHROMIUM, else the first usual place. */
 export function chromiumPath() {
-  const places = [process.env.MANYHANDS_CHROMIUM, '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].filter(Boolean);
+  const places = [process.env.TEST_CHROMIUM, '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].filter(Boolean);
   for (const place of places) {
     try { accessSync(place, constants.X_OK); return place; } catch { /* the next one */ }
   }
-  throw new Error(`no Chromium: tried ${places.join(', ')}; set MANYHANDS_CHROMIUM`);
+  throw new Error(`no Chromium: tried ${places.join(', ')}; set TEST_CHROMIUM`);
 }
 
 /** Runs in every page before its own scripts, in some documents twice. Counts, and changes nothing that a page could notice. */

@@ -16,7 +16,7 @@ export const HOST_ADDRESS = '10.77.0.1';
 /** Address of the bridge, where clients of `clientNetwork()` find a server. */
 export const BRIDGE_ADDRESS = '10.78.0.1';
 const DEAD_END = '10.77.0.2';
-const MARK = 'MANYHANDS_TEST_NETNS';
+const MARK = 'TEST_NAMESPACE';
 
 /** Whether this process already runs inside the tests' own namespace. */
 export const inside = () => process.env[MARK] === '1';

@@ -11,13 +11,13 @@ import { until } from './until.mjs';
 export const PREFIX = '/.well-known/manyhands';
 const REPOSITORY = fileURLToPath(new URL('../../../', import.meta.url));
 
-/** Path of the binary: MANYHANDS_BIN, else the newer of the release and the debug build. */
+/** Path of the binary: TEST_BINARY, else the newer of the release and the debug build. */
 export function binary() {
-  if (process.env.MANYHANDS_BIN) return process.env.MANYHANDS_BIN;
+  if (process.env.TEST_BINARY) return process.env.TEST_BINARY;
   const target = process.env.CARGO_TARGET_DIR ?? join(REPOSITORY, 'target');
   const built = ['release', 'debug'].map((profile) => join(target, profile, 'manyhands'))
     .map((path) => ({ path, time: statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0 })).filter(({ time }) => time > 0);
-  if (built.length === 0) throw new Error('no manyhands binary: cargo build -p manyhands-cli, or set MANYHANDS_BIN');
+  if (built.length === 0) throw new Error('no manyhands binary: cargo build -p manyhands-cli, or set TEST_BINARY');
   return built.sort((a, b) => b.time - a.time)[0].path;
 }
 
@@ -37,7 +37,7 @@ export async function startServer({ root, work, config = {}, args = [], host = '
   const file = join(work, 'manyhands.toml');
   await writeFile(file, toml({ ...config, state: { dir: join(work, 'state'), ...config.state } }));
   const what = upstream ? ['proxy', '--upstream', `http://127.0.0.1:${upstream}`] : ['serve', root];
-  const child = spawn(binary(), [...what, '--listen', `${host}:${port}`, '--config', file, ...args], { cwd: work, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(binary(), [...what, '--listen', `${host}:${port}`, '--config', file, ...args], { cwd: work, env: bareEnvironment(), stdio: ['ignore', 'pipe', 'pipe'] });
   let output = '';
   for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text) => { output += text; });
   const exit = once(child, 'exit').then(([code, signal]) => ({ code, signal }));
@@ -66,6 +66,11 @@ export async function startServer({ root, work, config = {}, args = [], host = '
     return fetch(server.origin, { signal: AbortSignal.timeout(2_000) }).then((r) => r.arrayBuffer().then(() => true), () => false);
   }, { timeout: 30_000, hint: server.output, fatal: () => !server.running() });
   return server;
+}
+
+/** Ours without MANYHANDS_*, which are settings of the binary: a developer's own must not decide a test. */
+function bareEnvironment() {
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('MANYHANDS_')));
 }
 
 /** A port that nothing listened on a moment ago. */

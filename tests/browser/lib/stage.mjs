@@ -88,7 +88,7 @@ export async function site(t, { files = async () => undefined, config = {}, rate
     },
   };
   endings.push(() => self.server.stop());
-  t.after(() => { if (!t.passed && process.env.MANYHANDS_TEST_VERBOSE) console.error(self.server.output()); });
+  t.after(() => { if (!t.passed && process.env.TEST_VERBOSE) console.error(self.server.output()); });
   return self;
 }
 
