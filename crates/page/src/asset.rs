@@ -21,6 +21,11 @@ where
     Q: Headers + ?Sized,
     R: Headers + ?Sized,
 {
+    // First, because it tells most: style sheets and pictures are refused for what they are.
+    let known = media::is_allowed(policy.types(), &content_type.essence);
+    if !known && !media::is_unknown(&content_type.essence) {
+        return Err(Reason::Type);
+    }
     // A query may carry a signature or a token, and then the web seed's URL would hold it.
     if request.query.is_some() {
         return Err(Reason::Query);
@@ -29,9 +34,11 @@ where
     if path.is_directory() {
         return Err(Reason::Path);
     }
+    if !known && !media::has_allowed_extension(policy.types(), &path.file_name()) {
+        return Err(Reason::Extension);
+    }
     let cookie = is_anonymous(request, &path, policy)?;
     is_public(response)?;
-    is_shared_type(content_type, &path, policy)?;
     let length = complete_length(request, response)?;
     if length < policy.min_size() {
         return Err(Reason::TooSmall);
@@ -105,22 +112,6 @@ fn is_public<R: Headers + ?Sized>(response: &ResponseHead<'_, R>) -> Result<(), 
     }
     Disposition::read(response.headers).map_err(|_| Reason::ContentDisposition)?;
     Ok(())
-}
-
-fn is_shared_type(
-    content_type: &ContentType,
-    path: &AssetPath,
-    policy: &Policy,
-) -> Result<(), Reason> {
-    let essence = content_type.essence.as_str();
-    if media::is_allowed(policy.types(), essence) {
-        return Ok(());
-    }
-    if !media::is_unknown(essence) {
-        return Err(Reason::Type);
-    }
-    let named = media::has_allowed_extension(policy.types(), &path.file_name());
-    named.then_some(()).ok_or(Reason::Extension)
 }
 
 /// The length of the whole file, whatever part of it is sent.

@@ -205,6 +205,11 @@ where
         && lists_weak_twin(request.headers, &tag)
     {
         weaken(Some(&tag), &mut edits);
+        // The 200 this stands for may have been compressed, and said so.
+        let compressible = policy.recompress() && preferred_coding(request.headers).is_some();
+        if compressible && !Vary::read(response.headers).encoding {
+            edits.append(VARY, HeaderValue::from_static("Accept-Encoding"));
+        }
     }
     edits
 }

@@ -2,7 +2,7 @@
 
 use http::header::{ACCEPT_ENCODING, HeaderValue};
 
-use crate::fields::{accepts_html, preferred_coding, single};
+use crate::fields::{CacheControl, accepts_html, preferred_coding, single};
 use crate::{HeaderEdits, Headers, Policy, RequestHead};
 
 /// A content coding that a rewritten page is compressed with.
@@ -59,10 +59,15 @@ pub fn request_plan<H: Headers + ?Sized>(
     RequestPlan { edits, navigation, accept_encoding: preferred_coding(request.headers) }
 }
 
-/// Whether a visitor goes to this page, as opposed to a frame, a script or a program fetching it.
+/// Whether a visitor goes to this page, as opposed to a frame, a script or a program fetching it, or
+/// to somebody who asks for it untransformed (RFC 9111, section 5.2.1.6).
 pub(crate) fn is_navigation<H: Headers + ?Sized>(request: &RequestHead<'_, H>) -> bool {
     if !request.is_get_or_head()
         || ["x-requested-with", "range", "upgrade"].iter().any(|name| request.has(name))
+    {
+        return false;
+    }
+    if CacheControl::read(request.headers, "cache-control").map_or(true, |asked| asked.no_transform)
     {
         return false;
     }
@@ -90,6 +95,7 @@ mod tests {
         assert!(navigation("HEAD", &[document]));
         assert!(navigation("GET", &[html]));
         assert!(navigation("GET", &[document, ("accept", "*/*")]));
+        assert!(navigation("GET", &[document, ("cache-control", "max-age=0")]));
 
         assert!(!navigation("POST", &[document]));
         assert!(!navigation("get", &[document]));
@@ -100,9 +106,13 @@ mod tests {
         {
             assert!(!navigation("GET", &[("sec-fetch-dest", destination), html]), "{destination}");
         }
-        for header in
-            [("x-requested-with", "XMLHttpRequest"), ("range", "bytes=0-"), ("upgrade", "")]
-        {
+        for header in [
+            ("x-requested-with", "XMLHttpRequest"),
+            ("range", "bytes=0-"),
+            ("cache-control", "no-transform"),
+            ("cache-control", "\""),
+            ("upgrade", ""),
+        ] {
             assert!(!navigation("GET", &[document, header]), "{header:?}");
         }
     }

@@ -1,6 +1,8 @@
 //! What may be shared: thousands of header combinations against an oracle that was written another
 //! way, as sets of strings known to be good.
 
+#![allow(clippy::unwrap_used, reason = "the helpers of tests are tests, too")]
+
 use std::collections::HashSet;
 
 use manyhands_metainfo::Validator;

@@ -1,6 +1,8 @@
 //! The injector against odd documents, every way of cutting them into chunks, and a browser-grade
 //! parser as oracle: the tree must be the same but for one script, or the bytes untouched.
 
+#![allow(clippy::unwrap_used, reason = "the helpers of tests are tests, too")]
+
 mod dom;
 
 use manyhands_page::{Injector, Outcome};

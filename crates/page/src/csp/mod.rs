@@ -244,4 +244,21 @@ mod tests {
             assert_eq!(admitted_by(&[csp], &policy), Err(Reason::CspWorker), "{csp}");
         }
     }
+
+    proptest::proptest! {
+        #[test]
+        fn no_policy_makes_it_panic(
+            words in proptest::collection::vec(proptest::sample::select(vec![
+                "script-src", "default-src", "connect-src", "worker-src", "sandbox", "'self'", "*",
+                "'nonce-", "'nonce-a'", "'strict-dynamic'", "https:", "://", "example.org", ":443",
+                "/", ";", ",", " ", "'", "*.", "\u{e9}", "\0", "%2F",
+            ]), 0..20),
+        ) {
+            let csp = words.concat();
+            if let Ok(Some(nonce)) = admitted(&[&csp]) {
+                let source = format!("'nonce-{nonce}'");
+                proptest::prop_assert!(csp.contains(&source));
+            }
+        }
+    }
 }

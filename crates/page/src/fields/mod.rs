@@ -10,6 +10,8 @@ mod cookie;
 mod disposition;
 mod length;
 mod list;
+#[cfg(test)]
+mod properties;
 mod validator;
 mod vary;
 
