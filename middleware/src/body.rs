@@ -73,6 +73,9 @@ impl<B: Body<Data = Bytes>> Body for ManyhandsBody<B> {
             }
             KindProjected::Rewritten { body, rewriter } => rewriter.poll_frame(body, cx),
             KindProjected::Teed { mut body, tee } => {
+                if let Some(tee) = tee.as_mut() {
+                    ready!(tee.poll_ready(cx));
+                }
                 let frame = ready!(body.as_mut().poll_frame(cx));
                 match &frame {
                     Some(Ok(frame)) => {

@@ -1,8 +1,16 @@
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
 use bytes::Bytes;
 use manyhands_catalog::{Failure, JobId};
 use tokio::sync::mpsc;
+use tokio_util::sync::PollSender;
 
 use crate::engine::Engine;
+
+/// How long one visitor may be held up in all by a worker that hashes more slowly than they download
+/// (some 300 MB/s). Past it the job is given up.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Feeds the body of a passing answer to a hash worker.
 ///
@@ -11,18 +19,40 @@ use crate::engine::Engine;
 pub struct Tee {
     engine: Engine,
     job: JobId,
-    chunks: Option<mpsc::Sender<Bytes>>,
+    chunks: Option<PollSender<Bytes>>,
+    waiting: Option<Instant>,
+    waited: Duration,
 }
 
 impl Tee {
     pub(crate) fn new(engine: Engine, job: JobId, chunks: mpsc::Sender<Bytes>) -> Self {
-        Self { engine, job, chunks: Some(chunks) }
+        let chunks = Some(PollSender::new(chunks));
+        Self { engine, job, chunks, waiting: None, waited: Duration::ZERO }
     }
 
-    /// One more chunk of the body, in order. When the worker lags behind, the job is given up.
+    /// Ready when the worker has room for one more chunk, or when it is no use to wait for it.
+    pub fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(chunks) = &mut self.chunks else { return Poll::Ready(()) };
+        let polled = chunks.poll_reserve(cx);
+        if polled.is_pending() {
+            let since = *self.waiting.get_or_insert_with(Instant::now);
+            if self.waited + since.elapsed() < PATIENCE {
+                return Poll::Pending;
+            }
+            self.give_up();
+            return Poll::Ready(());
+        }
+        self.waited += self.waiting.take().map_or(Duration::ZERO, |since| since.elapsed());
+        if matches!(polled, Poll::Ready(Err(_))) {
+            self.give_up();
+        }
+        Poll::Ready(())
+    }
+
+    /// One more chunk of the body, in order, after [`Tee::poll_ready`].
     pub fn push(&mut self, chunk: &Bytes) {
-        if let Some(chunks) = &self.chunks
-            && chunks.try_send(chunk.clone()).is_err()
+        if let Some(chunks) = &mut self.chunks
+            && chunks.send_item(chunk.clone()).is_err()
         {
             self.give_up();
         }

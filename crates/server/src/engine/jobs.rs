@@ -15,7 +15,7 @@ use super::Engine;
 use crate::assets::hashing::{self, Control};
 use crate::assets::{FetchBody, Tee};
 
-/// Chunks of a passing answer that may wait for the hash worker; past them the tee is given up.
+/// Chunks of a passing answer that may wait for the hash worker.
 const TEE_QUEUE: usize = 64;
 /// Chunks of our own GET that may wait; it is simply read more slowly.
 const FETCH_QUEUE: usize = 4;
