@@ -18,6 +18,7 @@ const HIDDEN_LIMIT = 60_000;
 export interface Asset {
   readonly manifest: Manifest;
   readonly transfer: Transfer;
+  readonly store: AssetStore;
   /** The origin's own header fields, once known. */
   headers: [string, string][] | undefined;
 }
@@ -68,7 +69,7 @@ export class Assets {
     url.protocol = url.protocol.replace("http", "ws");
     this.tracker = new Tracker(url.href, site.stun, this.ownId);
     const timer = setInterval(() => {
-      if (this.suspended) clearInterval(timer);
+      if (this.suspended && !this.live.size) clearInterval(timer);
       for (const { transfer } of this.live) transfer.tick();
     }, 250);
     let hidden: ReturnType<typeof setTimeout> | undefined;
@@ -96,6 +97,19 @@ export class Assets {
 
   /** The asset of a path, if the site shares it now. */
   async get(path: string): Promise<Asset | undefined> {
+    const asset = await this.find(path);
+    // What is complete asks the origin for nothing any more, so it would never notice a new version.
+    if (!asset?.transfer.complete) return asset;
+    const { headers } = await fetch(path, { method: "HEAD", cache: "no-store" });
+    const validator = (names: Headers): string | null => names.get("ETag") ?? names.get("Last-Modified");
+    const known = asset.manifest.etag ?? validator(new Headers(asset.headers));
+    if (known && known === validator(headers)) return asset;
+    asset.transfer.close("changed");
+    return undefined;
+  }
+
+  /** As `get`, unchecked: for giving, not for reading. */
+  async find(path: string): Promise<Asset | undefined> {
     const known = await this.open.get(path);
     if (known && !known.transfer.failed) return known;
     const opening = this.load(path).catch(() => undefined);
@@ -106,14 +120,15 @@ export class Assets {
     return asset;
   }
 
-  /** Ends all peer connections and stops giving. */
+  /** Ends all peer connections and keeps nothing; what somebody still reads goes on from the origin alone. */
   suspend(): void {
     this.suspended = true;
-    for (const { transfer } of this.live) {
+    for (const { transfer, store } of this.live) {
+      store.closed = true;
       this.tracker.leave(transfer);
-      transfer.close("unavailable");
+      if (transfer.scheduler.consumers.size) transfer.dismiss();
+      else transfer.close();
     }
-    this.live.clear();
   }
 
   private async load(path: string): Promise<Asset | undefined> {
@@ -125,6 +140,7 @@ export class Assets {
     const store = new AssetStore(manifest, layout, this.site.limits.cache);
     const asset: Asset = {
       manifest,
+      store,
       headers: undefined,
       transfer: new Transfer(
         manifest,
@@ -159,7 +175,8 @@ export class Assets {
       this.past.origin += transfer.received.origin;
       this.past.peers += transfer.received.peers;
       this.tracker.leave(transfer);
-      if (failure === "changed") void store.forget();
+      store.closed = true;
+      if (failure === "changed") store.forget().catch(() => undefined);
     };
     transfer.onComplete = () => this.tracker.completed(transfer);
     this.join(transfer);

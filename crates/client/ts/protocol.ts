@@ -6,8 +6,10 @@ export const CACHE = "manyhands";
 /** localStorage keys. */
 export const CHOICE = "manyhands";
 export const MONTH = "manyhands-month";
-/** Marks a download navigation for the worker; never sent to any server. */
-export const DOWNLOAD = "#manyhands-download";
+/** Marks a download navigation for the worker, followed by the encoded file name; never sent to any server. */
+export const DOWNLOAD = "#manyhands-download=";
+/** Request header of a page that does not lead: peers only, through the worker. Never leaves the browser. */
+export const PEERS_ONLY = "manyhands-peers-only";
 
 export interface Site {
   v: 1;
@@ -36,10 +38,16 @@ export interface Note {
 export const noteUrl = (path: string): string => `${PREFIX}store${path}`;
 export const spanUrl = (root: string, span: number): string => `${PREFIX}store//${root}/${span}`;
 
+/** Worker to every window: a complete asset was asked for and answered from storage; it may be given to others now. */
+export interface UsedNotice {
+  manyhands: "used";
+  path: string;
+}
+
 /** Worker to every window: who leads, answer through the port. */
 export interface RelayRequest {
   manyhands: "get";
-  url: string;
+  path: string;
   /** The Range field as the page sent it. */
   range: string | null;
   media: boolean;
@@ -48,8 +56,8 @@ export interface RelayRequest {
 }
 
 /**
- * Window to worker, through the port: numbers are signs of life, objects heads, buffers bytes, `null` the end. Worker to
- * window: a number is that many more chunks wanted, `null` a cancellation.
+ * Window to worker, through the port: numbers are signs of life, objects heads, buffers bytes, `null` says "go on without me".
+ * Worker to window: a number is that many more chunks wanted, `null` a cancellation.
  */
 export interface RelayHead {
   status: number;
@@ -60,4 +68,34 @@ export interface RelayHead {
   length: number;
   /** For If-Range, when the worker has to go on by itself. */
   validator: string | null;
+}
+
+export interface Status {
+  state: "off" | "asking" | "on";
+  reason?: string;
+  received: { origin: number; peers: number; mirrors: number };
+  given: number;
+  peers: number;
+}
+
+/** `window.manyhands`. */
+export interface Api {
+  ready: Promise<void>;
+  status(): Status;
+  /** Consent, remembered. */
+  enable(): Promise<void>;
+  /** Refusal, remembered: ends all connections, unregisters the worker, deletes what is stored. */
+  disable(): Promise<void>;
+  /** A verified stream; `http: false` asks peers only. */
+  fetch(url: string, init?: { http?: boolean; signal?: AbortSignal }): Promise<Response>;
+}
+
+/** What client.js gives the loader. */
+export interface Client {
+  /** Consent came after loading. */
+  start(): void;
+  stop(): void;
+  status(): Omit<Status, "state" | "reason">;
+  fetch(url: string, http: boolean, signal?: AbortSignal): Promise<Response | undefined>;
+  relay(event: MessageEvent): void;
 }

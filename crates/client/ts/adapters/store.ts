@@ -19,10 +19,20 @@ const notes = async (cache: Cache): Promise<[string, Note][]> => {
   for (const request of await cache.keys()) {
     const path = new URL(request.url).pathname;
     // Span entries have a double slash, which no asset path has.
-    if (path.startsWith(noteUrl("//"))) continue;
+    if (!path.startsWith(noteUrl("/")) || path.startsWith(noteUrl("//"))) continue;
     found.push([path, (await (await cache.match(request))!.json()) as Note]);
   }
   return found;
+};
+
+/** Removes spans that no note names: what an unfinished download of an earlier page left. */
+export const sweep = async (): Promise<void> => {
+  const cache = await caches.open(CACHE);
+  const roots = new Set((await notes(cache)).map(([, note]) => note.root));
+  for (const request of await cache.keys()) {
+    const [, root] = /store\/\/(\w+)\//.exec(request.url) ?? [];
+    if (root && !roots.has(root)) await cache.delete(request);
+  }
 };
 
 /** Bytes we may use: the site's limit, and never more than a tenth of what the browser grants. */
@@ -30,6 +40,8 @@ const room = async (limit: number): Promise<number> => Math.min(limit, ((await n
 
 export class AssetStore implements Store {
   private allowed: Promise<boolean> | undefined;
+  /** Consent was withdrawn: nothing is written any more. */
+  closed = false;
   /** Header fields of the origin, from the first range answer. */
   headers: [string, string][] = [];
 
@@ -45,7 +57,7 @@ export class AssetStore implements Store {
   }
 
   async write(span: number, parts: Bytes[]): Promise<boolean> {
-    if (!(await (this.allowed ??= this.makeRoom()))) return false;
+    if (!(await (this.allowed ??= this.makeRoom())) || this.closed) return false;
     const cache = await caches.open(CACHE);
     await cache.put(spanUrl(this.manifest.root, span), new Response(concat(parts)));
     return true;
@@ -53,6 +65,7 @@ export class AssetStore implements Store {
 
   async finish(): Promise<void> {
     const { path, root, length } = this.manifest;
+    if (this.closed) return;
     const cache = await caches.open(CACHE);
     const note: Note = { root, length, span: this.layout.span, headers: this.headers, used: Date.now() };
     await cache.put(noteUrl(path), Response.json(note));

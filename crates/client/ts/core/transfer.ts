@@ -28,6 +28,8 @@ export interface Manifest {
 export const DIGESTS_PER_PAGE = 1024;
 const MEMORY = 32 << 20;
 const PLAN_EVERY = 25;
+/** Failed ranges in a row, with growing pauses, before a download under way is given up. */
+const PATIENCE = 7;
 
 /** Why a transfer ended early. `changed`: the origin no longer has this version; the caller starts over with plain HTTP. */
 export type Failure = "changed" | "unavailable" | "aborted";
@@ -217,13 +219,18 @@ export class Transfer implements PeerEvents {
     return new Peer(this.layout, this.infoHash, options.ownId, this.pieces, channel, this, host.now, () => host.info(), host.infoSize);
   }
 
+  /** Parts from all peers. */
+  dismiss(): void {
+    for (const peer of [...this.scheduler.peers]) peer.close();
+  }
+
   /** Ends everything: sources, peers, readers. */
   close(failure: Failure = "aborted"): void {
     if (this.failed) return;
     this.failed = failure;
     for (const abort of this.aborts.values()) abort();
     this.aborts.clear();
-    for (const peer of [...this.scheduler.peers]) peer.close();
+    this.dismiss();
     this.wake();
     this.onEnd(failure);
   }
@@ -339,7 +346,7 @@ export class Transfer implements PeerEvents {
         scheduler.onRangeEnd(range, host.now(), error);
         if (error.changed) return this.close("changed");
         // Nobody else to turn to: a plain request shows the visitor what the origin has to say.
-        if (scheduler.httpFailures > 2 && !scheduler.peers.size) return this.close("unavailable");
+        if (!scheduler.peers.size && scheduler.httpFailures > (scheduler.have.count ? PATIENCE : 0)) return this.close("unavailable");
         this.replan();
       },
     });

@@ -1,0 +1,65 @@
+/** The question and the badge: small, in a shadow tree of their own, styled without inline styles. */
+
+import type { Api, Status } from "./protocol";
+
+const STYLE = `:host{all:initial}
+div{position:fixed;inset:auto 1rem 1rem auto;z-index:2147483647;max-width:26rem;padding:.6rem .8rem;border-radius:.5rem;
+font:14px/1.4 system-ui,sans-serif;color:#111;background:#fff;box-shadow:0 1px 8px #0006}
+div:not([role=dialog]){padding:.2rem .5rem;font-size:12px;opacity:.9}
+button{font:inherit;margin:.4rem .4rem 0 0;padding:.2rem .7rem;cursor:pointer}
+div:not([role=dialog]) button{margin:0 0 0 .5rem;padding:0 .4rem}
+@media(prefers-color-scheme:dark){div{color:#eee;background:#222}}`;
+
+const box = (name: string, text: string, buttons: [string, () => void][]): { element: HTMLElement; label: HTMLElement } => {
+  const element = document.createElement(name);
+  const root = element.attachShadow({ mode: "open" });
+  const sheet = new CSSStyleSheet();
+  sheet.replaceSync(STYLE);
+  root.adoptedStyleSheets = [sheet];
+  const panel = document.createElement("div");
+  const label = document.createElement("span");
+  label.textContent = text;
+  panel.append(label);
+  for (const [caption, act] of buttons) {
+    const button = document.createElement("button");
+    button.textContent = caption;
+    button.onclick = act;
+    panel.append(button);
+  }
+  root.append(panel);
+  document.body.append(element);
+  return { element, label: panel };
+};
+
+/** Asks once; not modal, takes no focus. */
+export const ask = (api: Api): (() => void) => {
+  const answer = (act: () => Promise<void>) => (): void => {
+    element.remove();
+    void act();
+  };
+  const { element, label } = box(
+    "manyhands-question",
+    "Large files on this site can come from other visitors too, and you would pass them on. Visitors who exchange data see each other's network address. ",
+    [
+      ["Share", answer(api.enable)],
+      ["No, thanks", answer(api.disable)],
+    ],
+  );
+  label.setAttribute("role", "dialog");
+  label.setAttribute("aria-label", "Sharing");
+  return () => element.remove();
+};
+
+const size = (bytes: number): string => `${(bytes / 1e6).toFixed(bytes < 1e7 ? 1 : 0)} MB`;
+
+/** What is going on, and the way to end it. */
+export const badge = (api: Api): { update(status: Pick<Status, "given" | "received">): void; remove(): void } => {
+  const { element, label } = box("manyhands-badge", "", [["Turn off", () => void api.disable()]]);
+  label.setAttribute("role", "status");
+  return {
+    update: ({ given, received }) => {
+      label.firstChild!.textContent = `Sharing: on · ${size(received.peers)} from visitors · ${size(given)} given`;
+    },
+    remove: () => element.remove(),
+  };
+};
