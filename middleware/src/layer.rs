@@ -26,7 +26,7 @@ pub enum LayerError {
 impl ManyhandsLayer {
     /// A layer for a public site. `config.site.origin` must be set.
     ///
-    /// Assets are hashed from [`manyhands_metainfo::LocalFile`] response extensions where the service
+    /// Assets are hashed from [`crate::LocalFile`] response extensions where the service
     /// sets them, else while a whole answer passes by on its way to a visitor.
     ///
     /// # Errors

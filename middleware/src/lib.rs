@@ -31,6 +31,7 @@ mod service;
 pub use body::ManyhandsBody;
 pub use future::ResponseFuture;
 pub use layer::{LayerError, ManyhandsLayer};
+pub use manyhands_metainfo::{AssetPath, LocalFile};
 pub use manyhands_server::{
     AdmissionSection, AssetsSection, CacheSection, Config, ConfigError, ConsentMode,
     ConsentSection, Engine, Fetch, FetchBody, Fetching, Foreign, ListenSection, PageSection,

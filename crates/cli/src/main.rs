@@ -1,2 +1,45 @@
-//! The `manyhands` command.
-fn main() {}
+//! The `manyhands` command: argument parsing and wiring, nothing else.
+//!
+//! Exit codes: 0 done, 1 failed (one line on stderr: what, why, what to do), 2 usage.
+
+mod args;
+mod demo;
+mod preload;
+mod proxy;
+mod run;
+mod serve;
+mod settings;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use tracing_subscriber::EnvFilter;
+
+use crate::args::{Command, ConfigCommand};
+
+fn main() -> ExitCode {
+    let command = args::Args::parse().command;
+    let filter =
+        EnvFilter::try_from_env("MANYHANDS_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let done = match command {
+        Command::Serve(args) => serve::run(args),
+        Command::Proxy(args) => proxy::run(args),
+        Command::Config { command: ConfigCommand::Default } => settings::print_default(),
+        Command::Config { command: ConfigCommand::Check { file } } => settings::check(&file),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // One line, causes included; a chain that says a thing twice says it once.
+            let mut line = error.to_string();
+            for cause in error.chain().skip(1).map(ToString::to_string) {
+                if !line.contains(&cause) {
+                    line = format!("{line}: {cause}");
+                }
+            }
+            eprintln!("manyhands: {}", line.replace('\n', " "));
+            ExitCode::from(1)
+        }
+    }
+}

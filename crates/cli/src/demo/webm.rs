@@ -104,7 +104,11 @@ impl<'a> Clip<'a> {
                 let (mut place, mut point) = (Vec::new(), Vec::new());
                 put(CUE_TRACK, &[1], &mut place);
                 put(CUE_CLUSTER_POSITION, &position.to_be_bytes(), &mut place);
-                put(CUE_TIME, &(turn * self.duration + cluster.timestamp).to_be_bytes(), &mut point);
+                put(
+                    CUE_TIME,
+                    &(turn * self.duration + cluster.timestamp).to_be_bytes(),
+                    &mut point,
+                );
                 put(CUE_TRACK_POSITIONS, &place, &mut point);
                 put(CUE_POINT, &point, &mut points);
                 position += cluster.write(0).len() as u64;
@@ -134,7 +138,8 @@ fn cluster(content: &[u8]) -> Option<Cluster<'_>> {
     for child in children(content)? {
         match child.id {
             TIMESTAMP => {
-                cluster.timestamp = child.content.iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte));
+                cluster.timestamp =
+                    child.content.iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte));
             }
             PREV_SIZE | POSITION => {}
             _ => cluster.blocks.push(child.whole),

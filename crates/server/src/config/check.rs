@@ -80,6 +80,16 @@ fn origin(text: Option<&str>) -> Result<String, ConfigError> {
     Ok(format!("{scheme}://{}", authority.as_str().to_ascii_lowercase()))
 }
 
+impl Config {
+    /// The networks of `[listen] trusted`, for hosts that forward addresses themselves.
+    ///
+    /// # Errors
+    /// The first entry that is neither an address nor a network.
+    pub fn trusted(&self) -> Result<Vec<IpNet>, ConfigError> {
+        self.listen.trusted.iter().map(|network| trusted(network)).collect()
+    }
+}
+
 fn policy(config: &Config, origin: &str) -> Result<Policy, ConfigError> {
     let assets = &config.assets;
     let mut policy = Policy::default()

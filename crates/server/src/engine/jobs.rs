@@ -2,7 +2,7 @@ use std::path::PathBuf;
 use std::sync::PoisonError;
 
 use bytes::Bytes;
-use http::header::{ACCEPT, ACCEPT_ENCODING, USER_AGENT};
+use http::header::{ACCEPT, ACCEPT_ENCODING, HOST, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Response};
 use http_body_util::BodyExt;
 use manyhands_catalog::{Failure, Job, JobId, Source};
@@ -79,6 +79,10 @@ impl Engine {
         headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         headers.insert(USER_AGENT, HeaderValue::from_static("manyhands"));
+        let host = self.checked().origin.split_once("://").map(|(_, authority)| authority);
+        if let Some(Ok(host)) = host.map(HeaderValue::from_str) {
+            headers.insert(HOST, host);
+        }
         let response = fetch.fetch(&job.path, headers.clone()).await.map_err(|error| {
             tracing::warn!(path = %job.path, %error, "cannot fetch an asset to hash it");
             Failure::Unreadable

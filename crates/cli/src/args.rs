@@ -1,0 +1,82 @@
+use std::path::PathBuf;
+
+use clap::{Args as ClapArgs, Parser, Subcommand};
+
+/// Turns a web site's visitors into its CDN: large files come from other visitors, verified, with the
+/// site itself as the fallback for every byte.
+#[derive(Debug, Parser)]
+#[command(name = "manyhands", version)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Serve a directory as a static mirror
+    Serve(ServeArgs),
+    /// Stand in front of an existing site
+    Proxy(ProxyArgs),
+    /// Look at the configuration
+    Config {
+        #[command(subcommand)]
+        command: ConfigCommand,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Print every field with its default
+    Default,
+    /// Read a file as `serve` and `proxy` would
+    Check {
+        /// The file
+        file: PathBuf,
+    },
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ServeArgs {
+    /// The directory to serve
+    #[arg(required_unless_present = "demo", conflicts_with = "demo")]
+    pub(crate) directory: Option<PathBuf>,
+    /// Serve a demonstration site made at first start, with settings for trying things out
+    #[arg(long)]
+    pub(crate) demo: bool,
+    #[command(flatten)]
+    pub(crate) common: CommonArgs,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ProxyArgs {
+    /// The site to stand in front of, such as http://127.0.0.1:3000
+    #[arg(long, value_name = "URL")]
+    pub(crate) upstream: String,
+    /// Certificate authorities (PEM) to accept for an https upstream, beside the system's
+    #[arg(long, value_name = "FILE")]
+    pub(crate) upstream_ca: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) common: CommonArgs,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct CommonArgs {
+    /// Address and port to listen on
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+    pub(crate) listen: String,
+    /// Configuration file (TOML); `manyhands config default` prints one
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// What visitors see, such as https://example.org ([site] origin); needed off loopback
+    #[arg(long, value_name = "URL")]
+    pub(crate) origin: Option<String>,
+    /// Directory for metainfo and keys ([state] dir)
+    #[arg(long, value_name = "DIR")]
+    pub(crate) state: Option<PathBuf>,
+    /// Certificate chain (PEM): serve TLS
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// Private key of the certificate (PEM)
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub(crate) tls_key: Option<PathBuf>,
+}
