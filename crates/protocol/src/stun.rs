@@ -359,8 +359,11 @@ mod tests {
         };
         let long = request(&[(0x8022, &[0; 600])], false);
         let after = [good.as_slice(), &[0x80, 0x22, 0, 0]].concat();
-        let mut after_fingerprint = after.clone();
-        after_fingerprint[3] += 4;
+        // A FINGERPRINT that is right but not the last.
+        let mut after_fingerprint = request(&[], false);
+        after_fingerprint[3] = 12;
+        let value = fingerprint(&after_fingerprint).to_be_bytes();
+        after_fingerprint.extend([[0x80, 0x28, 0, 4], value, [0x80, 0x22, 0, 0]].concat());
         for (error, bytes) in [
             (StunError::NotStun, Vec::new()),
             (StunError::NotStun, good[..19].to_vec()),

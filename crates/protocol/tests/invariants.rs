@@ -1,4 +1,5 @@
-//! Random interleavings of everything that can happen to the table, watched by a model that knows only what went over the wire.
+//! Random interleavings of everything that can happen to the table, watched by a model that knows
+//! only what went over the wire.
 
 #![allow(clippy::unwrap_used, reason = "a panic is how a test fails")]
 

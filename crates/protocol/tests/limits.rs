@@ -53,7 +53,8 @@ fn offers(first: u8, count: u8) -> Vec<Offer> {
         .collect()
 }
 
-/// A table with one swarm, in which connection `n` has peer id `n` and address 10.(n / 256).(n % 256).1.
+/// A table with one swarm, in which connection `n` has peer id `n` and address 10.(n / 256).(n %
+/// 256).1.
 struct Table {
     swarms: Swarms,
 }
