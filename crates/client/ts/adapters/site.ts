@@ -57,10 +57,17 @@ export const fetchManifest = async (path: string): Promise<{ manifest: Manifest;
   return manifest && { manifest, swarm: response.headers.get("Manyhands-Swarm") ?? "off" };
 };
 
-export const fetchDigests = async (manifest: Manifest, page: number): Promise<Bytes> => {
-  const response = await fetch(reserved("digests/", `${manifest.root}/${page}`));
-  if (!response.ok) throw new Error("digests");
-  return new Uint8Array(await response.arrayBuffer());
+/** A page of digests, tried a few times: without it a transfer ends. */
+export const fetchDigests = async (manifest: Manifest, page: number, tries = 4): Promise<Bytes> => {
+  try {
+    const response = await fetch(reserved("digests/", `${manifest.root}/${page}`));
+    if (!response.ok) throw new Error("digests");
+    return new Uint8Array(await response.arrayBuffer());
+  } catch (error) {
+    if (!tries) throw error;
+    await new Promise((resolve) => setTimeout(resolve, 4000 / tries));
+    return fetchDigests(manifest, page, tries - 1);
+  }
 };
 
 /** The torrent's name: the last segment of the path, decoded. Its bytes, one character each. */

@@ -20,9 +20,13 @@ const MAX_RANGE = 4 * MIB;
 const MAX_RANGES = 2;
 /** How much of a download is taken in order before the rarest pieces come first. */
 const NEAR = 2 * MIB;
-/** Read-ahead bounds for a player, whatever its rate. */
-const MIN_AHEAD = 2 * MIB;
+/**
+ * Read-ahead for a player, which buffers by itself: this much while nobody else is there, since plain playback would not fetch
+ * more either, and up to 20 seconds of play, within bounds, where others have it.
+ */
+const MIN_AHEAD = 4 * MIB;
 const MAX_AHEAD = 32 * MIB;
+const AHEAD_SECONDS = 20;
 /** Units a peer may have in flight: about a second's worth, within these bounds. */
 const MIN_PIPELINE = 4;
 const MAX_PIPELINE = 96;
@@ -48,12 +52,9 @@ export interface Consumer {
   readonly media: boolean;
   /** May the origin be asked? */
   readonly http: boolean;
-  /** Bytes a second it takes, smoothed. */
-  readonly appetite: Meter;
 }
 
 export interface Range {
-  readonly id: number;
   /** Bytes; unit aligned at both ends, but for the end of the file. `to` may shrink. */
   readonly from: number;
   to: number;
@@ -66,6 +67,9 @@ export interface Action {
   open: boolean;
   range: Range;
 }
+
+/** Bytes a second that a player takes. */
+const appetite = ({ position, start, since }: Consumer, now: number): number => ((position - start) * 1000) / Math.max(1000, now - since);
 
 export class Scheduler {
   readonly have: Bitfield;
@@ -82,7 +86,7 @@ export class Scheduler {
   /** No P2P downloads any more: they gained too little. Uploads go on. */
   cut = false;
 
-  private nextRange = 0;
+  private now = 0;
   /** Answers of `relaxed` within one plan. */
   private readonly calm = new Map<Consumer, boolean>();
   private readonly owners = new Map<number, boolean>();
@@ -103,6 +107,7 @@ export class Scheduler {
       for (const range of this.ranges) this.close(range, now, actions);
       return actions;
     }
+    this.now = now;
     this.calm.clear();
     this.refreshOwners(now);
     this.judgePeers(now);
@@ -198,11 +203,7 @@ export class Scheduler {
 
   /** The end of what a consumer wants now. */
   private horizon(consumer: Consumer): number {
-    let ahead = this.reach;
-    if (consumer.media) {
-      const seconds = this.alone ? 10 : 20;
-      ahead = Math.min(ahead, MAX_AHEAD, Math.max(MIN_AHEAD, seconds * consumer.appetite.rate));
-    }
+    const ahead = consumer.media ? Math.max(MIN_AHEAD, this.alone ? 0 : Math.min(MAX_AHEAD, AHEAD_SECONDS * appetite(consumer, this.now))) : this.reach;
     return Math.min(consumer.end, consumer.position + ahead);
   }
 
@@ -210,7 +211,7 @@ export class Scheduler {
   private panicEnd(consumer: Consumer): number {
     if (!consumer.media) return consumer.position === consumer.start ? consumer.position + 1 : consumer.position;
     const seconds = Math.max(1, (2 * this.firstByte) / 1000);
-    return Math.min(consumer.end, consumer.position + Math.max(4 * UNIT, seconds * consumer.appetite.rate));
+    return Math.min(consumer.end, consumer.position + Math.max(4 * UNIT, seconds * appetite(consumer, this.now)));
   }
 
   /**
@@ -227,7 +228,8 @@ export class Scheduler {
   }
 
   private calmFor(consumer: Consumer, now: number): boolean {
-    // Too little measured to know what plain HTTP would do.
+    // Speed first, or too little measured to know what plain HTTP would do.
+    if (this.settings.slack <= 1) return false;
     if (this.http.busy < 1000 && this.http.bytes < MIB) return false;
     const rate = this.http.mean;
     let missing = 0;
@@ -276,6 +278,7 @@ export class Scheduler {
   /** Long ranges end where somebody else's part begins, or where nobody reads any more. */
   private trimRanges(now: number, actions: Action[]): void {
     const { layout } = this.settings;
+    const calm = [...this.consumers].every((consumer) => this.relaxed(consumer, now) || !consumer.http);
     for (const range of this.ranges) {
       let to = range.to;
       const first = Math.floor(range.at / UNIT);
@@ -283,7 +286,7 @@ export class Scheduler {
         // At least the piece under way is finished, so that it can be given.
         const [, settled] = layout.pieceUnits(layout.pieceOf(first));
         for (let unit = settled; unit * UNIT < to; unit++) {
-          if (!this.missing(unit) || (!this.owned(unit) && [...this.consumers].every((c) => this.relaxed(c, now) || !c.http))) {
+          if (!this.missing(unit) || (calm && (!this.owned(unit) || this.available(unit)))) {
             to = unit * UNIT;
             break;
           }
@@ -315,7 +318,7 @@ export class Scheduler {
         if (!panic && !idle) break;
         const span = this.nextHttp(consumer, now, panic);
         if (!span) break;
-        const range: Range = { id: this.nextRange++, from: span[0] * UNIT, at: span[0] * UNIT, to: Math.min(span[1] * UNIT, this.settings.layout.length), since: now };
+        const range: Range = { from: span[0] * UNIT, at: span[0] * UNIT, to: Math.min(span[1] * UNIT, this.settings.layout.length), since: now };
         this.ranges.add(range);
         actions.push({ open: true, range });
       }
@@ -330,18 +333,27 @@ export class Scheduler {
     const end = Math.ceil(this.horizon(consumer) / UNIT);
     const panicEnd = this.panicEnd(consumer);
     const free = (unit: number): boolean => this.missing(unit) && !this.peerFor(unit) && !this.rangeFor(unit);
-    const eligible = (unit: number): boolean => {
-      if (!free(unit)) return panic && unit * UNIT < panicEnd && this.missing(unit) && !this.rangeFor(unit) && this.late(unit, consumer, now);
-      return alone || unit * UNIT < panicEnd || !relaxed || (this.owned(unit) && !this.available(unit));
+    const eligible = (unit: number, help: boolean): boolean => {
+      if (!free(unit)) return panic && this.missing(unit) && !this.rangeFor(unit) && this.late(unit, consumer, now);
+      return help || unit * UNIT < panicEnd || (this.owned(unit) && !this.available(unit));
     };
     const stop = panic ? Math.ceil(panicEnd / UNIT) : end;
+    // Own spans first; what others have or own only where time presses.
+    let help = alone;
     let start = first;
-    while (start < stop && !eligible(start)) start++;
+    for (;;) {
+      while (start < stop && !eligible(start, help)) start++;
+      if (start < stop || help || relaxed || panic) break;
+      help = true;
+      start = first;
+    }
     if (start >= stop) return panic || alone ? undefined : this.tail(consumer, now);
+    // A player's window moves by little steps; ranges should not.
+    if (consumer.media && !panic && start * UNIT - consumer.position > MIN_AHEAD / 2) return undefined;
     const size = alone ? LONG_RANGE : Math.max(this.settings.layout.pieceLength, Math.min(MAX_RANGE, 2 * this.http.rate));
     const last = Math.min(consumer.media ? end : Math.ceil(consumer.end / UNIT), start + Math.max(1, Math.ceil(size / UNIT)));
     let to = start + 1;
-    while (to < last && eligible(to)) to++;
+    while (to < last && eligible(to, help)) to++;
     return [start, to];
   }
 
@@ -349,7 +361,7 @@ export class Scheduler {
   private late(unit: number, consumer: Consumer, now: number): boolean {
     const peer = this.peerFor(unit);
     if (!peer) return false;
-    const due = ((unit * UNIT - consumer.position) * 1000) / Math.max(UNIT, consumer.appetite.rate);
+    const due = ((unit * UNIT - consumer.position) * 1000) / Math.max(UNIT, appetite(consumer, now));
     return 1.5 * this.eta(peer, unit, now) > due + 200;
   }
 

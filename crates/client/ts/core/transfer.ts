@@ -8,7 +8,6 @@ import { concat, equal, hex, unhex, type Bytes } from "./bytes";
 import { Layout, UNIT } from "./layout";
 import { merkleRoot, unitDigest, type Sha256 } from "./merkle";
 import { Peer, type Channel, type PeerEvents } from "./peer";
-import { Meter } from "./rate";
 import { Scheduler, type Consumer, type Range } from "./scheduler";
 import { BACKLOG, Choker, type UploadBudget } from "./upload";
 import type { Request } from "./wire";
@@ -184,7 +183,6 @@ export class Transfer implements PeerEvents {
       since: this.host.now(),
       media,
       http,
-      appetite: new Meter(),
       wake: undefined,
     };
     this.scheduler.consumers.add(consumer);
@@ -201,7 +199,6 @@ export class Transfer implements PeerEvents {
         const chunk = await this.slice(consumer);
         if (chunk) {
           consumer.position += chunk.length;
-          consumer.appetite.add(chunk.length, this.host.now());
           if (consumer.position >= consumer.end) stop();
           else if (media || this.scheduler.reach < Infinity) this.replan();
           return chunk;
@@ -361,7 +358,6 @@ export class Transfer implements PeerEvents {
     if (!digests) {
       digests = this.host.digests(page);
       this.digestPages.set(page, digests);
-      digests.catch(() => this.digestPages.delete(page));
     }
     const at = (unit % DIGESTS_PER_PAGE) * 32;
     return (await digests).subarray(at, at + 32) as Bytes;
@@ -382,10 +378,8 @@ export class Transfer implements PeerEvents {
       ]);
       right = equal(digest, expected);
     } catch {
-      // No digest page: as good as unverifiable, but nobody's lie.
-      scheduler.checking.delete(unit);
-      received.wasted += data.length;
-      return;
+      // No digest page, after retries: nothing can be verified any more.
+      return this.close("unavailable");
     }
     scheduler.checking.delete(unit);
     if (this.failed) return;
