@@ -15,7 +15,7 @@ test('a single visitor costs the origin the file once, and little else', { timeo
   const plain = [], ours = [];
   for (let round = 0; round < 3; round++) {
     s.relay.reset();
-    plain.push(await download(plainPage, ASSET, { through: 'page' }));
+    plain.push(await download(plainPage, ASSET, { through: 'network' }));
     // A profile of its own each round: a second visit would be answered from storage.
     s.relay.reset();
     const { browser, page } = await s.visitor();

@@ -19,13 +19,14 @@ async function holder(s) {
 }
 
 /** Downloads and checks that it was plain HTTP in every respect. */
-async function downloadsInSilence(s, { browser, page }) {
+async function downloadsInSilence(s, { browser, page }, again = false) {
   s.relay.reset();
   assert.equal((await download(page, ASSET)).sha256, s.files.sha256);
   const seen = await browser.seen(page);
   assert.equal(seen.peerConnections, 0, 'peer connections');
   assert.deepEqual(seen.webSockets, [], 'WebSockets');
-  assert.equal(s.relay.body(isAsset(ASSET)), SIZE);
+  // The second time the browser's own cache may have it.
+  if (!again) assert.equal(s.relay.body(isAsset(ASSET)), SIZE);
   assert.equal((await status(page)).received.peers, 0);
 }
 
@@ -45,7 +46,7 @@ test('ask: nothing before an answer, nothing after a refusal, sharing after an a
   await refused.page.reload();
   await ready(refused.page);
   assert.equal((await status(refused.page)).state, 'off', 'a refusal is remembered');
-  await downloadsInSilence(s, refused);
+  await downloadsInSilence(s, refused, true);
 
   const agreed = await s.visitor();
   await agreed.page.evaluate(() => globalThis.manyhands.enable());

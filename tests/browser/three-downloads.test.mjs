@@ -14,7 +14,7 @@ test('three simultaneous downloads share one copy from the origin', { timeout: 3
   // What plain HTTP does in the same minute on the same machine.
   const plain = await Promise.all([1, 2, 3].map(() => s.plainVisitor()));
   s.relay.reset();
-  const before = await Promise.all(plain.map(({ page }) => download(page, ASSET, { through: 'page' })));
+  const before = await Promise.all(plain.map(({ page }) => download(page, ASSET, { through: 'network' })));
   for (const one of before) assert.equal(one.sha256, s.files.sha256);
   assert.ok(s.relay.body(isAsset(ASSET)) >= 3 * SIZE, 'plain HTTP asks for three copies');
   await Promise.all(plain.map(({ browser }) => browser.close()));

@@ -37,6 +37,8 @@ test('second view: the file comes from storage, the origin sends none of it', { 
   assert.equal((await download(page, ASSET)).sha256, s.files.sha256);
   assert.equal((await download(page, ASSET, { through: 'page' })).sha256, s.files.sha256);
   assert.equal(s.relay.body(isAsset(ASSET)), 0);
+  assert.equal((await download(page, ASSET, { through: 'network' })).sha256, s.files.sha256);
+  assert.equal(s.relay.body(isAsset(ASSET)), SIZE, 'who asks for the network gets the network');
   assert.deepEqual(browser.complaints, []);
 });
 

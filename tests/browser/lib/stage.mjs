@@ -105,13 +105,14 @@ export async function controlled(page) {
 
 /**
  * Downloads a path in the page and digests it there.
- * @param {'client' | 'page'} [options.through] `manyhands.fetch`, or the page's own fetch, which the worker may answer
+ * @param {'client' | 'page' | 'network'} [options.through] `manyhands.fetch`; the page's own fetch, which the worker may answer; or one with
+ *   `cache: 'no-store'`, which it must leave to the network
  * @returns {Promise<{sha256: string, size: number, ms: number, firstByte: number}>}
  */
 export function download(page, path, { through = 'client', http = true } = {}) {
   return page.evaluate(async ([path, through, http]) => {
     const start = performance.now();
-    const response = through === 'client' ? await globalThis.manyhands.fetch(path, { http }) : await fetch(path, { cache: 'no-store' });
+    const response = through === 'client' ? await globalThis.manyhands.fetch(path, { http }) : await fetch(path, { cache: through === 'network' ? 'no-store' : 'default' });
     if (!response.ok) throw new Error(`status ${response.status}`);
     const parts = [], reader = response.body.getReader();
     let size = 0, firstByte;
