@@ -4,7 +4,7 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use manyhands_page::{Coding, Injector, PageRewrite};
-use manyhands_server::Tee;
+use manyhands_server::{Engine, Tee};
 use pin_project_lite::pin_project;
 
 use crate::coding::Encoder;
@@ -42,8 +42,9 @@ impl<B> ManyhandsBody<B> {
     }
 
     /// A page that gets the tag.
-    pub(crate) fn page(body: B, rewrite: &PageRewrite) -> Self {
-        let rewriter = Rewriter::new(Some(Injector::new(&rewrite.tag)), rewrite.recompress);
+    pub(crate) fn page(body: B, rewrite: &PageRewrite, engine: Engine) -> Self {
+        let injection = Injection { injector: Injector::new(&rewrite.tag), engine };
+        let rewriter = Rewriter::new(Some(injection), rewrite.recompress);
         Self { kind: Kind::Rewritten { body, rewriter } }
     }
 
@@ -116,11 +117,29 @@ impl<B: Body<Data = Bytes>> Body for ManyhandsBody<B> {
     }
 }
 
+/// A search for the tag's place; its outcome is counted when it ends.
+#[derive(Debug)]
+struct Injection {
+    injector: Injector,
+    engine: Engine,
+}
+
+impl Drop for Injection {
+    fn drop(&mut self) {
+        match self.injector.outcome().map(|outcome| outcome.reason()) {
+            Some(Some(reason)) => self.engine.passed(reason),
+            Some(None) => self.engine.page(),
+            // The page broke off before its place was found.
+            None => {}
+        }
+    }
+}
+
 /// Injects and compresses a body, chunk by chunk: whatever the site has sent goes out before more is
 /// waited for.
 #[derive(Debug)]
 struct Rewriter {
-    injector: Option<Injector>,
+    injection: Option<Injection>,
     encoder: Option<Encoder>,
     /// Bytes went into the encoder that have not been flushed out of it.
     unflushed: bool,
@@ -130,9 +149,9 @@ struct Rewriter {
 }
 
 impl Rewriter {
-    fn new(injector: Option<Injector>, coding: Option<Coding>) -> Self {
+    fn new(injection: Option<Injection>, coding: Option<Coding>) -> Self {
         Self {
-            injector,
+            injection,
             encoder: coding.map(Encoder::new),
             unflushed: false,
             trailers: None,
@@ -187,13 +206,16 @@ impl Rewriter {
     }
 
     fn write(&mut self, data: Bytes) -> Bytes {
-        let data = match &mut self.injector {
-            Some(injector) if !injector.finished() => {
+        let data = match &mut self.injection {
+            Some(injection) => {
                 let mut out = Vec::with_capacity(data.len() + 128);
-                injector.write(&data, &mut out);
+                injection.injector.write(&data, &mut out);
+                if injection.injector.finished() {
+                    self.injection = None;
+                }
                 Bytes::from(out)
             }
-            _ => data,
+            None => data,
         };
         match &mut self.encoder {
             Some(encoder) => {
@@ -212,8 +234,8 @@ impl Rewriter {
 
     fn finish(&mut self) -> Bytes {
         let mut rest = Vec::new();
-        if let Some(mut injector) = self.injector.take() {
-            injector.end(&mut rest);
+        if let Some(mut injection) = self.injection.take() {
+            injection.injector.end(&mut rest);
         }
         match self.encoder.take() {
             Some(encoder) => encoder.finish(&rest),

@@ -88,8 +88,7 @@ fn answer<B: Body<Data = Bytes>>(
     plan.edits.apply(response.headers_mut());
     match plan.decision {
         Decision::Page(rewrite) => {
-            engine.page();
-            response.map(|body| ManyhandsBody::page(body, &rewrite))
+            response.map(|body| ManyhandsBody::page(body, &rewrite, engine.clone()))
         }
         Decision::Asset(offer) => asset(engine, asked, &offer, file.as_ref(), response),
         Decision::PassThrough(reason) => {

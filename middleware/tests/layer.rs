@@ -255,3 +255,44 @@ async fn the_tracker_refuses_strangers_unless_opened() {
     assert_eq!(response.status(), StatusCode::SWITCHING_PROTOCOLS);
     assert_eq!(response.headers()["sec-websocket-accept"], "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
 }
+
+#[tokio::test]
+async fn the_operator_is_told_what_happened_and_strangers_are_not() {
+    let site = wrapped(|_| {});
+    let headers = [(ACCEPT, "text/html")];
+    body(site.service.clone().oneshot(get("/", &headers)).await.unwrap()).await;
+    body(site.service.clone().oneshot(get("/", &[])).await.unwrap()).await;
+    body(site.service.clone().oneshot(get("/mine.zip", &[])).await.unwrap()).await;
+    let mut request = get("/.well-known/manyhands/status.json", &[]);
+    let stranger = site.service.clone().oneshot(request.clone()).await.unwrap();
+    assert_eq!(stranger.status(), StatusCode::FORBIDDEN);
+    let here: SocketAddr = "127.0.0.1:4000".parse().unwrap();
+    request.extensions_mut().insert(PeerAddress(here));
+    let status = site.service.clone().oneshot(request.clone()).await.unwrap();
+    let status: serde_json::Value = serde_json::from_slice(&body(status).await).unwrap();
+    assert_eq!(status["pages"], 1);
+    let passed = status["passed_through"].as_array().unwrap();
+    let names: Vec<_> = passed.iter().map(|it| it["reason"].as_str().unwrap()).collect();
+    assert_eq!(names, ["not_navigation", "set_cookie"]);
+    assert!(passed.iter().all(|it| it["sentence"].as_str().unwrap().len() > 20));
+    // A proxy in front that was not declared: loopback is not the operator then.
+    request.headers_mut().insert("x-forwarded-for", "198.51.100.1".parse().unwrap());
+    let proxied = site.service.clone().oneshot(request).await.unwrap();
+    assert_eq!(proxied.status(), StatusCode::FORBIDDEN);
+}
+
+#[tokio::test]
+async fn the_kill_switch_stops_injecting_and_recalls_the_worker() {
+    let on = wrapped(|_| {});
+    let off = wrapped(|config| config.site.disabled = true);
+    let page = off.service.clone().oneshot(get("/", &[(ACCEPT, "text/html")])).await.unwrap();
+    assert_eq!(body(page).await, PAGE);
+    let worker = |site: &Site| site.service.clone().oneshot(get("/.well-known/manyhands/sw.js", &[]));
+    let (on, recalled) = (worker(&on).await.unwrap(), worker(&off).await.unwrap());
+    assert_eq!(recalled.headers()["service-worker-allowed"], "/");
+    assert_eq!(recalled.headers()["cache-control"], "no-cache");
+    assert_ne!(body(on).await, body(recalled).await);
+    let site = off.service.clone().oneshot(get("/.well-known/manyhands/site.json", &[]));
+    let site: serde_json::Value = serde_json::from_slice(&body(site.await.unwrap()).await).unwrap();
+    assert_eq!(site["disabled"], true);
+}
