@@ -7,10 +7,11 @@ use manyhands_origin::{StaticOptions, StaticRoot};
 use tower::Layer;
 
 use crate::args::ServeArgs;
+use crate::demo::NarrowLine;
 use crate::{demo, preload, run, settings};
 
 pub(crate) fn run(args: ServeArgs) -> anyhow::Result<()> {
-    let base = if args.demo { Config::dev() } else { Config::default() };
+    let base = if args.demo { demo::config() } else { Config::default() };
     let mut config = settings::load(&base, &args.common)?;
     let directory = match args.directory {
         Some(directory) => directory,
@@ -26,6 +27,7 @@ pub(crate) fn run(args: ServeArgs) -> anyhow::Result<()> {
             let _ = preload.await;
             hashed(layer.engine()).await;
             eprintln!("{}", demo::GUIDE);
+            return run::serve(listener, layer.layer(NarrowLine::new(root))).await;
         }
         run::serve(listener, layer.layer(root)).await
     })

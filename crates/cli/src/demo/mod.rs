@@ -1,6 +1,7 @@
 //! The demonstration site: a small encyclopaedia, a film and an archive. Pages are embedded; what is
 //! large is made at first start.
 
+mod line;
 mod webm;
 
 use std::fs::{self, File};
@@ -9,7 +10,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
+use manyhands::Config;
 
+pub(crate) use crate::demo::line::NarrowLine;
 use crate::demo::webm::Clip;
 
 const CLIP: &[u8] = include_bytes!("../../demo/clip.webm");
@@ -23,8 +26,16 @@ const MARK: &str = concat!(".made-by-", env!("CARGO_PKG_VERSION"), "-1");
 pub(crate) const GUIDE: &str = "\
 The demo mirror is ready. Open it in two browsers (or one and a private window of it), download the
 archive or play the film in one, then in the other: the badge in the corner shows what came from whom.
-Settings for trying things out: visitors on this network meet by private addresses, one visitor is a
-crowd, any WebTorrent client may join. Not for a public site.";
+Settings for trying things out: the large files share a line of 32 Mbit/s, so that help is needed;
+visitors give as fast as they can; those on this network meet by private addresses; they are told and
+not asked; one visitor is a crowd; any WebTorrent client may join. Not for a public site.";
+
+/// The settings of the demo: those for development, with uploads as fast as the browser can.
+pub(crate) fn config() -> Config {
+    let mut config = Config::dev();
+    config.upload.rate = 1_000_000_000;
+    config
+}
 
 macro_rules! pages {
     ($($path:literal),* $(,)?) => {
