@@ -5,7 +5,7 @@ import { Layout } from "./core/layout";
 import { Transfer, TransferError, type Manifest, type Reader } from "./core/transfer";
 import { UploadBudget } from "./core/upload";
 import { RangeFetcher } from "./adapters/http";
-import { fetchDigests, fetchInfo, fetchManifest, infoSize, sha256 } from "./adapters/site";
+import { fetchDigests, fetchInfo, fetchManifest, fetchSite, infoSize, sha256 } from "./adapters/site";
 import { AssetStore } from "./adapters/store";
 import { Tracker } from "./adapters/tracker";
 import { MONTH, type RelayHead, type Site } from "./protocol";
@@ -65,9 +65,13 @@ export class Assets {
     // Azureus style, so that stock clients know whom they deal with.
     this.ownId = crypto.getRandomValues(new Uint8Array(20));
     this.ownId.set(Uint8Array.from("-MH0100-", (c) => c.charCodeAt(0)));
-    const url = new URL(site.tracker, location.href);
-    url.protocol = url.protocol.replace("http", "ws");
-    this.tracker = new Tracker(url.href, site.stun, this.ownId);
+    const address = async (failed: boolean): Promise<string> => {
+      const { tracker } = failed ? await fetchSite() : site;
+      const url = new URL(tracker, location.href);
+      url.protocol = url.protocol.replace("http", "ws");
+      return url.href;
+    };
+    this.tracker = new Tracker(address, site.stun, this.ownId);
     const timer = setInterval(() => {
       if (this.suspended && !this.live.size) clearInterval(timer);
       for (const { transfer } of this.live) transfer.tick();
@@ -162,7 +166,8 @@ export class Assets {
       ),
     };
     const { transfer } = asset;
-    if (!(await transfer.checkRoot())) return undefined;
+    // Beside the first bytes, not before them: the digests came from the origin itself.
+    void transfer.checkRoot().then((right) => right || transfer.close("changed"));
     const note = await store.known().catch(() => undefined);
     if (note) {
       transfer.restore();

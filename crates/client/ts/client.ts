@@ -95,6 +95,12 @@ export const start = (site: Site, api: Api): Client => {
     },
   };
 
+  // From a fixed line to a metered one: over, for this page.
+  const line = (navigator as { connection?: EventTarget & { saveData?: boolean; type?: string } }).connection;
+  line?.addEventListener?.("change", () => {
+    if (line.saveData || line.type === "cellular") client.stop();
+  });
+
   if (api.status().state === "on") begin();
   else if (api.status().state === "asking") dismiss = ask(api);
   return client;

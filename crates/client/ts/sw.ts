@@ -125,7 +125,7 @@ const relayed = (request: Request, path: string): Promise<Response | undefined> 
     const queue: Uint8Array[] = [];
     let chosen: MessagePort | undefined;
     let wake: () => void = () => 0;
-    let over = misses > 2;
+    let over = misses++ > 2;
     let timer: ReturnType<typeof setTimeout>;
     const end = (): void => {
       over = true;
@@ -142,9 +142,7 @@ const relayed = (request: Request, path: string): Promise<Response | undefined> 
       if (!over) chosen!.postMessage(1);
       return queue.shift();
     };
-    if (over) return end();
-    misses++;
-    watch(deadline);
+    watch(over ? 0 : deadline);
     void tell(
       {
         manyhands: "get",
@@ -166,6 +164,8 @@ const relayed = (request: Request, path: string): Promise<Response | undefined> 
             wake();
           } else if (data) {
             port.postMessage(CREDITS);
+            // Where the platform tells that the window went away; elsewhere its silence does.
+            (port as unknown as { onclose: () => void }).onclose = end;
             resolve(respond(path, data as RelayHead, next, end));
           }
         }
@@ -182,10 +182,14 @@ const answer = async (request: Request, { pathname, hash }: URL): Promise<Respon
   }
   if (!response && request.headers.has(PEERS_ONLY)) return Response.error();
   response ??= await fetch(request);
-  if (!hash || response.status !== 200 || response.headers.has("Content-Disposition")) return response;
+  if (!response.ok) return response;
+  const { status, body } = response;
   const headers = new Headers(response.headers);
-  headers.set("Content-Disposition", `attachment; filename*=UTF-8''${hash.slice(DOWNLOAD.length)}`);
-  return new Response(response.body, { headers });
+  if (hash && !headers.has("Content-Disposition")) {
+    headers.set("Content-Disposition", `attachment; filename*=UTF-8''${hash.slice(DOWNLOAD.length)}`);
+  }
+  // The network's answers are wrapped too: Chromium wants all answers to one media element to be of one kind.
+  return new Response(body, { status, headers });
 };
 
 self.oninstall = (event) => {

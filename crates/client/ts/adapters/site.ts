@@ -50,6 +50,8 @@ export const readManifest = (value: unknown): Manifest | undefined => {
   };
 };
 
+export const fetchSite = async (): Promise<Site> => (await fetch(`${PREFIX}site.json`, { cache: "no-cache" })).json() as Promise<Site>;
+
 export const fetchManifest = async (path: string): Promise<{ manifest: Manifest; swarm: string } | undefined> => {
   const response = await fetch(reserved("manifest", path));
   if (!response.ok) return undefined;

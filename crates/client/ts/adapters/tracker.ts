@@ -21,12 +21,14 @@ interface Membership {
 
 export class Tracker {
   private socket: WebSocket | undefined;
+  private connecting = false;
   private readonly members = new Map<string, Membership>();
   private delay: number = RECONNECT[0];
   private readonly peerId: string;
 
   constructor(
-    private readonly url: string,
+    /** The address; told whether the last one failed, since its token may have run out. */
+    private readonly address: (failed: boolean) => Promise<string>,
     private readonly stun: readonly string[],
     private readonly ownId: Bytes,
   ) {
@@ -38,7 +40,7 @@ export class Tracker {
     if (this.members.has(key)) return;
     this.members.set(key, { transfer, timer: undefined, joined: false, connections: new Map(), remote: new Set() });
     if (this.socket?.readyState === 1) this.announce(key, "started");
-    else this.connect();
+    else void this.connect();
   }
 
   leave(transfer: Transfer): void {
@@ -59,9 +61,14 @@ export class Tracker {
     this.announce(binary(transfer.infoHash), "completed");
   }
 
-  private connect(): void {
-    if (this.socket) return;
-    const socket = (this.socket = new WebSocket(this.url));
+  private async connect(): Promise<void> {
+    if (this.connecting) return;
+    this.connecting = true;
+    const url = await this.address(this.delay > RECONNECT[0]).catch(() => undefined);
+    this.connecting = false;
+    if (this.socket || !this.members.size) return;
+    if (!url) return this.retry();
+    const socket = (this.socket = new WebSocket(url));
     socket.onopen = () => {
       this.delay = RECONNECT[0];
       for (const key of this.members.keys()) this.announce(key, "started");
@@ -76,10 +83,13 @@ export class Tracker {
         member.joined = false;
         clearTimeout(member.timer);
       }
-      if (!this.members.size) return;
-      setTimeout(() => this.members.size && this.connect(), this.delay * (0.5 + Math.random()));
-      this.delay = Math.min(RECONNECT[1], this.delay * 2);
+      this.retry();
     };
+  }
+
+  private retry(): void {
+    setTimeout(() => this.members.size && void this.connect(), this.delay * (0.5 + Math.random()));
+    this.delay = Math.min(RECONNECT[1], this.delay * 2);
   }
 
   private state({ transfer }: Membership): AnnounceState {
