@@ -3,7 +3,6 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{
@@ -97,16 +96,17 @@ where
 /// Asks until the manifest of an asset is there, or the hash jobs are done without it.
 async fn manifest(site: &Site, path: &str) -> Option<(http::HeaderMap, serde_json::Value)> {
     loop {
+        let idle = site.layer.engine().pending().0 == 0;
         let url = format!("/.well-known/manyhands/manifest{path}");
         let response = site.service.clone().oneshot(get(&url, &[])).await.unwrap();
         if response.status() == StatusCode::OK {
             let headers = response.headers().clone();
             return Some((headers, serde_json::from_slice(&body(response).await).unwrap()));
         }
-        if site.layer.engine().pending().0 == 0 {
+        if idle {
             return None;
         }
-        tokio::time::sleep(Duration::from_millis(1)).await;
+        tokio::task::yield_now().await;
     }
 }
 
@@ -287,7 +287,8 @@ async fn the_kill_switch_stops_injecting_and_recalls_the_worker() {
     let off = wrapped(|config| config.site.disabled = true);
     let page = off.service.clone().oneshot(get("/", &[(ACCEPT, "text/html")])).await.unwrap();
     assert_eq!(body(page).await, PAGE);
-    let worker = |site: &Site| site.service.clone().oneshot(get("/.well-known/manyhands/sw.js", &[]));
+    let worker =
+        |site: &Site| site.service.clone().oneshot(get("/.well-known/manyhands/sw.js", &[]));
     let (on, recalled) = (worker(&on).await.unwrap(), worker(&off).await.unwrap());
     assert_eq!(recalled.headers()["service-worker-allowed"], "/");
     assert_eq!(recalled.headers()["cache-control"], "no-cache");
