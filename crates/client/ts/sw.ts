@@ -22,6 +22,8 @@ const SILENCE = 5000;
 const CREDITS = 4;
 const RENEW = 600_000;
 const SITE = `${PREFIX}site.json`;
+/** Kept under this address: ids of windows that were open before a worker took control. */
+const EARLY = `${PREFIX}early`;
 
 let site: Site | undefined;
 let renewed = 0;
@@ -31,6 +33,8 @@ let deadline = 400;
 let misses = 0;
 
 const storage = (): Promise<Cache> => caches.open(CACHE);
+
+const early = async (): Promise<string[]> => ((await (await (await storage()).match(EARLY))?.json()) as string[] | undefined) ?? [];
 
 const renew = async (): Promise<void> => {
   site = (await (await fetch(SITE, { cache: "no-cache" })).json()) as Site;
@@ -118,6 +122,8 @@ const stored = async (path: string, range: string | null): Promise<Response | un
   return respond(path, { status: range ? 206 : 200, headers: [...headers], start, end, length, validator }, next, () => 0);
 };
 
+const isMedia = ({ destination }: Request): boolean => /video|audio/.test(destination);
+
 /** The leading window's answer; nothing when there is none in time. */
 const relayed = (request: Request, path: string): Promise<Response | undefined> =>
   new Promise((resolve) => {
@@ -148,7 +154,7 @@ const relayed = (request: Request, path: string): Promise<Response | undefined> 
         manyhands: "get",
         path,
         range: request.headers.get("Range"),
-        media: /video|audio/.test(request.destination),
+        media: isMedia(request),
         http: !request.headers.has(PEERS_ONLY),
       },
       (port, data) => {
@@ -173,9 +179,13 @@ const relayed = (request: Request, path: string): Promise<Response | undefined> 
     ).then((windows) => windows || end());
   });
 
-const answer = async (request: Request, { pathname, hash }: URL): Promise<Response> => {
+const answer = async (request: Request, clientId: string): Promise<Response> => {
+  const { pathname, hash } = new URL(request.url);
   let response: Response | undefined;
   try {
+    // Chromium wants all answers to one media element to be of one kind: where the first came without a worker, the network's own; elsewhere
+    // each one made here, and the network's wrapped.
+    if (isMedia(request) && (await early()).includes(clientId)) return fetch(request);
     if (await lease()) response = (await stored(pathname, request.headers.get("Range"))) ?? (await relayed(request, pathname));
   } catch {
     // Whatever it was: the network.
@@ -188,7 +198,6 @@ const answer = async (request: Request, { pathname, hash }: URL): Promise<Respon
   if (hash && !headers.has("Content-Disposition")) {
     headers.set("Content-Disposition", `attachment; filename*=UTF-8''${hash.slice(DOWNLOAD.length)}`);
   }
-  // The network's answers are wrapped too: Chromium wants all answers to one media element to be of one kind.
   return new Response(body, { status, headers });
 };
 
@@ -204,7 +213,14 @@ self.oninstall = (event) => {
     ),
   );
 };
-self.onactivate = (event) => event.waitUntil(self.clients.claim());
+const takeOver = async (): Promise<void> => {
+  const controlled = new Set((await self.clients.matchAll()).map(({ id }) => id));
+  const open = (await self.clients.matchAll({ includeUncontrolled: true })).map(({ id }) => id).filter((id) => !controlled.has(id));
+  await (await storage()).put(EARLY, Response.json([...open, ...(await early())].slice(0, 100)));
+  await self.clients.claim();
+};
+
+self.onactivate = (event) => event.waitUntil(takeOver().catch(() => self.clients.claim()));
 self.onmessage = () => (misses = 0);
 self.onfetch = (event) => {
   const { request } = event;
@@ -224,5 +240,5 @@ self.onfetch = (event) => {
   }
   // Not known yet, and without static routes this may be any file of the site: let it pass, know next time.
   if (!site && !("InstallEvent" in self)) return void lease().catch(() => 0);
-  event.respondWith(answer(request, new URL(request.url)));
+  event.respondWith(answer(request, event.clientId));
 };
