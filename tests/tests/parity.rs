@@ -11,6 +11,9 @@ use support::{Site, content, plain};
 const PAGE: &str =
     "<!doctype html><html><head><title>t</title></head><body>some text</body></html>";
 
+/// Method, path, header fields.
+type Case = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
+
 /// What a proxy may add or a clock may change.
 const OF_THE_HOP: [&str; 4] = ["date", "via", "connection", "keep-alive"];
 
@@ -40,7 +43,7 @@ async fn one_origin_answer_gives_the_same_bytes_and_headers_in_both_hosts() {
         site.manifest("/big.zip").await.unwrap();
     }
     let html = ("accept", "text/html");
-    let cases: &[(&str, &str, &[(&str, &str)])] = &[
+    let cases: &[Case] = &[
         ("GET", "/", &[html]),
         ("HEAD", "/", &[html]),
         ("GET", "/", &[]),

@@ -133,7 +133,7 @@ async fn floods_large_messages_and_binary_ones_end_the_connection_and_not_the_tr
     let _ = binary.send(Message::binary(vec![0; 10])).await;
     while next(&mut binary).await.is_some() {}
 
-    let mut flood = connect(&site).await;
+    let flood = connect(&site).await;
     let message = announce(&info_hash, 'f').to_string();
     let (mut sink, mut stream) = flood.split();
     tokio::spawn(async move { while sink.send(Message::text(message.clone())).await.is_ok() {} });

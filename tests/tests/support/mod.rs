@@ -22,9 +22,9 @@ fn later() -> SystemTime {
     SystemTime::now() + Duration::from_secs(60)
 }
 
-pub struct Site {
-    pub address: SocketAddr,
-    pub layer: ManyhandsLayer,
+pub(crate) struct Site {
+    pub(crate) address: SocketAddr,
+    pub(crate) layer: ManyhandsLayer,
     client: Client<HttpConnector, Empty<Bytes>>,
     state: tempfile::TempDir,
     stop: Option<tokio::sync::oneshot::Sender<()>>,
@@ -37,12 +37,12 @@ fn config(state: &Path, address: SocketAddr) -> Config {
     config
 }
 
-pub fn root(directory: &Path) -> StaticRoot {
+pub(crate) fn root(directory: &Path) -> StaticRoot {
     StaticRoot::open(directory, StaticOptions::default().with_clock(later)).unwrap()
 }
 
 /// Serves a directory with no layer around it.
-pub async fn plain(directory: &Path) -> SocketAddr {
+pub(crate) async fn plain(directory: &Path) -> SocketAddr {
     let listener = Listener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_address().unwrap();
     let root = root(directory);
@@ -57,11 +57,11 @@ pub async fn plain(directory: &Path) -> SocketAddr {
 }
 
 impl Site {
-    pub async fn serve(directory: &Path, adjust: impl FnOnce(&mut Config)) -> Self {
+    pub(crate) async fn serve(directory: &Path, adjust: impl FnOnce(&mut Config)) -> Self {
         Self::start(Source::Root(root(directory)), adjust).await
     }
 
-    pub async fn proxy(upstream: SocketAddr, adjust: impl FnOnce(&mut Config)) -> Self {
+    pub(crate) async fn proxy(upstream: SocketAddr, adjust: impl FnOnce(&mut Config)) -> Self {
         let upstream = Upstream::new(UpstreamConfig::new(format!("http://{upstream}"))).unwrap();
         Self::start(Source::Upstream(upstream), adjust).await
     }
@@ -98,11 +98,16 @@ impl Site {
         Self { address, layer, client, state, stop: Some(stop) }
     }
 
-    pub async fn get(&self, path: &str, headers: &[(&str, &str)]) -> Response<Bytes> {
+    pub(crate) async fn get(&self, path: &str, headers: &[(&str, &str)]) -> Response<Bytes> {
         self.ask("GET", path, headers).await
     }
 
-    pub async fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> Response<Bytes> {
+    pub(crate) async fn ask(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+    ) -> Response<Bytes> {
         let url = format!("http://{}{path}", self.address);
         let mut request = Request::builder().method(method).uri(url);
         for (name, value) in headers {
@@ -114,7 +119,7 @@ impl Site {
     }
 
     /// The manifest of an asset, once no hash job is under way any more.
-    pub async fn manifest(&self, path: &str) -> Option<(HeaderMap, serde_json::Value)> {
+    pub(crate) async fn manifest(&self, path: &str) -> Option<(HeaderMap, serde_json::Value)> {
         loop {
             let idle = self.layer.engine().pending().0 == 0;
             let response = self.get(&format!("/.well-known/manyhands/manifest{path}"), &[]).await;
@@ -135,6 +140,6 @@ enum Source {
 }
 
 /// Bytes that differ from place to place and from `version` to version.
-pub fn content(version: u8, length: usize) -> Vec<u8> {
+pub(crate) fn content(version: u8, length: usize) -> Vec<u8> {
     (0..length).map(|at| (at * 31 + (at >> 8) * 7 + (at >> 16) * 13) as u8 ^ version).collect()
 }
