@@ -6,7 +6,7 @@ import { makeAsset, MiB } from './lib/assets.mjs';
 import { ASSET, download, isAsset, PREFIX, ready, site, status } from './lib/stage.mjs';
 import { until } from './lib/until.mjs';
 
-const SIZE = 4 * MiB, RATE = 2_000_000;
+const SIZE = 8 * MiB, RATE = 2_000_000;
 const prepare = (mode) => ({ config: { consent: { mode } }, rate: RATE, files: (root) => makeAsset(join(root, ASSET), SIZE) });
 const isTracker = (e) => e.path.startsWith(`${PREFIX}/tracker`);
 

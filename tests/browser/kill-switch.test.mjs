@@ -28,9 +28,10 @@ test('a worker of ours that breaks every request is healed by the kill switch in
   await assert.rejects(page.evaluate((path) => fetch(path), ASSET), 'the broken worker breaks the site');
 
   await s.restart({ site: { disabled: true } });
-  // The reload fails, or not, as the worker has it; the browser looks for a new worker at each navigation.
+  // One reload, which may well fail. Chromium looks for a new worker a second after a navigation, and each further navigation puts that off.
   await page.goto(s.origin).catch(() => {});
-  await until('the worker has taken itself back', async () => (await page.goto(s.origin), await registrations(page)) === 0, { every: 200 });
+  await until('the new worker was fetched', () => s.relay.find((e) => e.path === `${PREFIX}/sw.js`).length > 0);
+  await until('the worker has taken itself back', async () => (await page.goto(s.origin), await registrations(page)) === 0, { every: 2_000 });
   assert.equal(await page.textContent('#text'), 'Its text.');
   assert.equal((await download(page, ASSET, { through: 'page' })).sha256, s.files.sha256);
 });
