@@ -1,0 +1,151 @@
+#!/usr/bin/env python3
+"""Writes the seeds of the fuzz corpus: one small file a case, made of the shared vectors and of the samples that unit tests use.
+
+Run from anywhere; it overwrites the seeds and leaves alone what fuzzing has added. Input formats: see the targets in src/.
+"""
+import base64, hashlib, json, pathlib, re, struct, zlib
+
+FUZZ = pathlib.Path(__file__).parent
+ROOT = FUZZ.parent.parent
+
+
+def put(target, name, data):
+    folder = FUZZ / "corpus" / target
+    folder.mkdir(parents=True, exist_ok=True)
+    name = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:60]
+    (folder / name).write_bytes(data if isinstance(data, bytes) else data.encode())
+
+
+def vectors(name):
+    return json.loads((ROOT / "tests/vectors" / f"{name}.json").read_text())
+
+
+def rust_strings(path, start, end=None):
+    """The string literals of a Rust source between two marks."""
+    source = (ROOT / path).read_text().split(start, 1)[1]
+    if end:
+        source = source.split(end, 1)[0]
+    for literal in re.findall(r'"((?:[^"\\]|\\.)*)"', source, re.S):
+        literal = re.sub(r"\\\n\s*", "", literal)
+        literal = re.sub(r"\\u\{([0-9a-f]+)\}", lambda m: chr(int(m[1], 16)), literal)
+        escapes = {"r": "\r", "n": "\n", "t": "\t", "0": "\0", '"': '"', "\\": "\\"}
+        yield re.sub(r'\\([rnt0"\\])', lambda m: escapes[m[1]], literal)
+
+
+def heads():
+    seen = {}
+    for case in vectors("page")["cases"]:
+        request, response = case["request"], case["response"]
+        lines = lambda head: "".join(f"{name}: {value}\n" for name, value in head.get("headers", []))
+        text = f"{request['method']} {request['target']}\n{lines(request)}\n{response['status']}\n{lines(response)}"
+        decision = case["decision"] if isinstance(case["decision"], str) else next(iter(case["decision"]))
+        seen[decision] = seen.get(decision, 0) + 1
+        if seen[decision] <= 3:
+            put("head", case["name"], text)
+        for name, value in response.get("headers", []):
+            if name == "content-security-policy":
+                put("csp", case["name"], value)
+
+
+def pages():
+    odd = rust_strings("crates/page/tests/injection.rs", "const DOCUMENTS: &[&str] = &[", "\n];")
+    for number, page in enumerate(odd):
+        if number % 3 == 0:
+            put("injected_tree", f"odd {number}", page.replace("@", ""))
+            put("injector", f"odd {number}", page.replace("@", "|").replace("><", ">|<", 1))
+    put("injector", "nobody", "")
+
+
+def tracker():
+    compact = lambda message: json.dumps(message, ensure_ascii=False, separators=(",", ":"))
+    shapes, descriptions = {}, set()
+    for transcript in vectors("tracker")["transcripts"]:
+        visitors, lines, seconds = {}, [], 0
+        for step in transcript["steps"]:
+            if step["at"] // 1000 > seconds:
+                lines.append(f"~{step['at'] // 1000 - seconds}")
+                seconds = step["at"] // 1000
+            name = step.get("connect", step.get("from", step.get("disconnect")))
+            visitor = visitors.setdefault(name, len(visitors) % 10) if name is not None else None
+            if "connect" in step:
+                lines.append(f"+{visitor}")
+            elif "disconnect" in step:
+                lines.append(f"-{visitor}")
+            elif "withdraw" in step:
+                lines.append("!")
+            elif "from" in step:
+                message = dict(step.get("message", {}))
+                if message.get("info_hash") == transcript["issued"][0]:
+                    message["info_hash"] = "a" * 20
+                lines.append(f"{visitor}{compact(message) if message else step.get('text', '')}")
+            for message in [step.get("message")] + [effect.get("message") for effect in step.get("expect", [])]:
+                if isinstance(message, dict) and len(shapes) < 24:
+                    shapes.setdefault(" ".join(sorted(message)), message)
+        put("swarms", transcript["name"], "\n".join(lines) + "\n")
+    for number, message in enumerate(shapes.values()):
+        put("tracker_message", f"{message.get('action', 'failure')} {number}", compact(message))
+    for number, text in enumerate(rust_strings("crates/protocol/src/sdp/samples.rs", "SAMPLES: &[Sample] = &[")):
+        if text.startswith("v=0"):
+            put("sdp", f"agent {number}", text)
+
+
+def stun():
+    header = lambda length: struct.pack(">HHI", 1, length, 0x2112A442) + b"abcdefghijkl"
+    attribute = lambda kind, value: struct.pack(">HH", kind, len(value)) + value + b"\0" * (-len(value) % 4)
+    put("stun", "plain", header(0))
+    put("stun", "username and software", header(24) + attribute(0x0006, b"a:bcd") + attribute(0x8022, b"agent 1"))
+    put("stun", "unknown attributes", header(16) + attribute(0x0003, b"\0\0\0\6") + attribute(0x7FFF, b"1234"))
+    head = header(8)
+    put("stun", "fingerprint", head + attribute(0x8028, struct.pack(">I", zlib.crc32(head) ^ 0x5354554E)))
+
+
+def bencode(value):
+    if isinstance(value, bool) or value is None:
+        raise TypeError(value)
+    if isinstance(value, int):
+        return b"i%de" % value
+    if isinstance(value, str):
+        value = value.encode()
+    if isinstance(value, bytes):
+        return b"%d:%s" % (len(value), value)
+    if isinstance(value, list):
+        return b"l" + b"".join(map(bencode, value)) + b"e"
+    return b"d" + b"".join(bencode(key) + bencode(value[key]) for key in sorted(value)) + b"e"
+
+
+def metainfo():
+    paths = ["/", "/a/b%20c.zip", "/a/./b/../c%7e.iso", "/%E4%B8%AD/\u4e2d.tar.gz", "/a%252e/..;x/b:@!$&'()*+,;=", "/dir/", "/a//b", "/%2f", "/..", "/\\"]
+    for number, path in enumerate(paths):
+        put("asset_path", f"path {number}", path)
+    info = {"length": 5, "name": "hello.txt", "piece length": 262144, "pieces": hashlib.sha1(b"hello").digest()}
+    put("torrent", "plain", bencode({"info": info}))
+    extras = {"announce": "wss://t.example/", "announce-list": [["wss://t.example/"], ["udp://u.example:1"]], "url-list": ["https://example.org/hello.txt"]}
+    put("torrent", "web seed and trackers", bencode({**extras, "info": {**info, "private": 1}, "creation date": 1, "x": [{"y": []}]}))
+    put("torrent", "empty file", bencode({"info": {**info, "length": 0, "pieces": b""}, "url-list": ""}))
+    put("torrent", "several files", bencode({"info": {"files": [{"length": 5, "path": ["a"]}], "name": "d"}}))
+    put("torrent", "version 2", bencode({"info": {"meta version": 2, "file tree": {}, "name": "d"}}))
+
+    digest = hashlib.sha256(b"hello").digest()
+    record = {"path": "/hello.txt", "content_type": "text/plain", "length": 5, "piece_length": 262144, "pieces": info["pieces"],
+              "digests": digest, "root": digest.hex(), "sha256": digest.hex()}
+    identity = {"device": 1, "inode": 2, "size": 5, "mtime_ns": -1, "ctime_ns": 1790000000123456789}
+    put("record", "fetched", bencode({**record, "version": {"validator": {"Etag": '"v1"'}, "length": 5, "file": []}}))
+    put("record", "local", bencode({**record, "version": {"validator": {"LastModified": "Sun, 06 Nov 1994 08:49:37 GMT"}, "length": 5, "file": [identity]}}))
+
+    manifest = {"v": 1, "path": "/hello.txt", "length": 5, "type": "text/plain", "etag": '"v1"', "infohash": hashlib.sha1(bencode(info)).hexdigest(),
+                "pieceLength": 262144, "root": digest.hex(), "unit": 65536, "digests": base64.b64encode(digest).decode()}
+    put("manifest", "tagged", json.dumps(manifest))
+    put("manifest", "without a tag", json.dumps({**manifest, "etag": None}))
+    put("manifest", "a later version", json.dumps({"v": 2}))
+
+
+def config():
+    default = ROOT / "crates/cli/src/default.toml"
+    text = re.sub(r"(?m)^#.*\n", "", default.read_text())
+    put("config", "default", '[site]\norigin = "https://example.org"\n' + text.split("[site]\n", 1)[1])
+    put("config", "small", '[site]\norigin = "http://localhost:8080"\n[listen]\ntrusted = ["10.0.0.0/8", "::1"]\n[policy]\nslack = 1.0\n')
+    put("config", "assets", '[site]\norigin = "https://example.org"\n[assets]\ntypes = ["video/*", "application/zip"]\nmin_size = 1\nmax_size = 9\n')
+
+
+for make in (heads, pages, tracker, stun, metainfo, config):
+    make()
