@@ -127,7 +127,7 @@ struct Injection {
 impl Drop for Injection {
     fn drop(&mut self) {
         match self.injector.outcome().map(|outcome| outcome.reason()) {
-            Some(Some(reason)) => self.engine.passed(reason),
+            Some(Some(reason)) => self.engine.passed(reason, None),
             Some(None) => self.engine.page(),
             // The page broke off before its place was found.
             None => {}

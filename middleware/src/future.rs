@@ -92,7 +92,7 @@ fn answer<B: Body<Data = Bytes>>(
         }
         Decision::Asset(offer) => asset(engine, asked, &offer, file.as_ref(), response),
         Decision::PassThrough(reason) => {
-            engine.passed(reason);
+            engine.passed(reason, plan.doubt.as_ref());
             match plan.restore {
                 Some(restore) => {
                     restore.edits.apply(response.headers_mut());

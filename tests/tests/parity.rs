@@ -11,6 +11,8 @@ use support::{Site, content, plain};
 const PAGE: &str =
     "<!doctype html><html><head><title>t</title></head><body>some text</body></html>";
 
+const HTML: (&str, &str) = ("accept", "text/html");
+
 /// Method, path, header fields.
 type Case = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
 
@@ -42,17 +44,16 @@ async fn one_origin_answer_gives_the_same_bytes_and_headers_in_both_hosts() {
         site.get("/big.zip", &[]).await;
         site.manifest("/big.zip").await.unwrap();
     }
-    let html = ("accept", "text/html");
     let cases: &[Case] = &[
-        ("GET", "/", &[html]),
-        ("HEAD", "/", &[html]),
+        ("GET", "/", &[HTML]),
+        ("HEAD", "/", &[HTML]),
         ("GET", "/", &[]),
         ("GET", "/", &[("sec-fetch-dest", "document"), ("accept-encoding", "br, gzip")]),
-        ("GET", "/long.html", &[html, ("accept-encoding", "gzip")]),
-        ("GET", "/long.html", &[html, ("accept-encoding", "br")]),
-        ("HEAD", "/long.html", &[html, ("accept-encoding", "br")]),
-        ("GET", "/long.html", &[html, ("range", "bytes=0-99")]),
-        ("GET", "/fragment.html", &[html]),
+        ("GET", "/long.html", &[HTML, ("accept-encoding", "gzip")]),
+        ("GET", "/long.html", &[HTML, ("accept-encoding", "br")]),
+        ("HEAD", "/long.html", &[HTML, ("accept-encoding", "br")]),
+        ("GET", "/long.html", &[HTML, ("range", "bytes=0-99")]),
+        ("GET", "/fragment.html", &[HTML]),
         ("GET", "/style.css", &[("accept-encoding", "gzip")]),
         ("GET", "/big.zip", &[]),
         ("HEAD", "/big.zip", &[]),
@@ -60,7 +61,7 @@ async fn one_origin_answer_gives_the_same_bytes_and_headers_in_both_hosts() {
         ("GET", "/big.zip", &[("range", "bytes=-5")]),
         ("GET", "/big.zip", &[("range", "bytes=9999999-")]),
         ("GET", "/big.zip?x=1", &[]),
-        ("GET", "/missing", &[html]),
+        ("GET", "/missing", &[HTML]),
         ("POST", "/", &[]),
         ("GET", "/.well-known/manyhands/loader.js", &[("accept-encoding", "br")]),
         ("GET", "/.well-known/manyhands/manifest/big.zip", &[]),

@@ -59,6 +59,10 @@ pub enum Effect {
     Cancel(JobId),
     /// Metainfo of this asset must not be served any more: its bytes changed, or it was purged.
     Retire(AssetPath),
+    /// Metainfo of this asset may be served from now on: an answer confirmed it.
+    Show(AssetPath),
+    /// Metainfo of this asset must not be served for now: an answer cast doubt on it.
+    Hide(AssetPath),
 }
 
 impl Catalog {
@@ -109,7 +113,9 @@ impl Catalog {
                 self.cold.insert(used, demand.path.clone());
             }
             Phase::Ready { confirmed } => {
-                *confirmed = true;
+                if !std::mem::replace(confirmed, true) {
+                    out.push(Effect::Show(demand.path.clone()));
+                }
                 self.ready.remove(&entry.used);
                 entry.used = used;
                 self.ready.insert(used, demand.path.clone());
@@ -139,7 +145,11 @@ impl Catalog {
         let demand = Demand { path, version, content_type, prefix: None, source };
         self.meet_version(now, &demand, out);
         match self.entries.get_mut(path).map(|entry| &mut entry.phase) {
-            Some(Phase::Ready { confirmed }) => *confirmed = true,
+            Some(Phase::Ready { confirmed }) => {
+                if !std::mem::replace(confirmed, true) {
+                    out.push(Effect::Show(path.clone()));
+                }
+            }
             Some(Phase::Cold { .. }) => {
                 self.admit(now, path, &demand.source, out);
             }
@@ -185,6 +195,7 @@ impl Catalog {
             Ok(()) => {
                 entry.phase = Phase::Ready { confirmed: true };
                 entry.failures = 0;
+                out.push(Effect::Show(path.clone()));
                 self.ready.insert(used, path);
                 self.bound_ready(out);
             }
@@ -206,6 +217,16 @@ impl Catalog {
         }
         self.start_jobs(now, out);
         true
+    }
+
+    /// Takes note of an answer by which the asset is not there for everybody any more. What was hashed is
+    /// kept, and served again once an eligible answer carries the same version.
+    pub fn doubt(&mut self, path: &AssetPath, out: &mut Vec<Effect>) {
+        if let Some(Phase::Ready { confirmed }) = self.entries.get_mut(path).map(|it| &mut it.phase)
+            && std::mem::replace(confirmed, false)
+        {
+            out.push(Effect::Hide(path.clone()));
+        }
     }
 
     /// Forgets an asset: by the operator's word, or because its stored metainfo is gone.
@@ -473,7 +494,9 @@ mod tests {
                 .drain(..)
                 .filter_map(|effect| match effect {
                     Effect::Hash(job) => Some(job),
-                    Effect::Cancel(_) | Effect::Retire(_) => None,
+                    Effect::Cancel(_) | Effect::Retire(_) | Effect::Show(_) | Effect::Hide(_) => {
+                        None
+                    }
                 })
                 .collect()
         }
@@ -498,6 +521,7 @@ mod tests {
         site.ask("a", "1", None, file());
         let job = site.jobs().remove(0);
         site.catalog.finished(NOW, job.id, Ok(()), &mut site.out);
+        assert_eq!(site.out.split_off(0), [Effect::Show(path("a"))]);
         let seen = site.ask("a", "2", None, file());
         assert_eq!(site.out[0], Effect::Retire(path("a")));
         assert_eq!(seen.state, AssetState::Hashing);
@@ -529,9 +553,26 @@ mod tests {
         }
         site.ask("same", "1", Some(1), file());
         assert_eq!(site.catalog.ready_version(&path("same")), Some(&version("1")));
+        assert_eq!(site.out.split_off(0), [Effect::Show(path("same"))]);
         site.ask("other", "2", Some(1), file());
         assert_eq!(site.catalog.ready_version(&path("other")), None);
         assert_eq!(site.out[0], Effect::Retire(path("other")));
+    }
+
+    #[test]
+    fn a_doubted_asset_is_hidden_until_an_answer_confirms_it() {
+        let mut site = Site::new(Admission::default().with_requests(1).with_prefixes(0));
+        site.ask("a", "1", None, file());
+        let job = site.jobs().remove(0);
+        site.catalog.finished(NOW, job.id, Ok(()), &mut site.out);
+        site.out.clear();
+        site.catalog.doubt(&path("a"), &mut site.out);
+        site.catalog.doubt(&path("a"), &mut site.out);
+        assert_eq!(site.out.split_off(0), [Effect::Hide(path("a"))]);
+        assert_eq!(site.catalog.ready_version(&path("a")), None);
+        site.ask("a", "1", None, file());
+        assert_eq!(site.out.split_off(0), [Effect::Show(path("a"))]);
+        assert_eq!(site.catalog.ready_version(&path("a")), Some(&version("1")));
     }
 
     #[test]

@@ -75,6 +75,41 @@ fn is_anonymous<Q: Headers + ?Sized>(
     Ok(cookie)
 }
 
+/// The path of which this refusal says that there is no file for everybody (any more). Only a request
+/// without anything particular to it can say so, or one visitor could speak for all; a server that is
+/// busy or broken says nothing, and a coding is the visitor's choice.
+pub(crate) fn doubt<Q, R>(
+    request: &RequestHead<'_, Q>,
+    response: &ResponseHead<'_, R>,
+    policy: &Policy,
+    reason: Reason,
+) -> Option<AssetPath>
+where
+    Q: Headers + ?Sized,
+    R: Headers + ?Sized,
+{
+    const PARTICULAR: [&str; 8] = [
+        "authorization",
+        "if-match",
+        "if-modified-since",
+        "if-none-match",
+        "if-range",
+        "if-unmodified-since",
+        "proxy-authorization",
+        "range",
+    ];
+    let plain = request.is_get_or_head()
+        && request.query.is_none()
+        && !PARTICULAR.iter().any(|name| request.has(name))
+        && !has_foreign_cookie(request.headers, policy.cookie());
+    let says_nothing = matches!(response.status, 304 | 408 | 429 | 500..)
+        || matches!(reason, Reason::Encoded | Reason::Reserved);
+    if !plain || says_nothing {
+        return None;
+    }
+    AssetPath::parse(request.path).ok()
+}
+
 /// Whether the response is the same for everybody, and plain bytes.
 fn is_public<R: Headers + ?Sized>(response: &ResponseHead<'_, R>) -> Result<(), Reason> {
     let any = |names: &[&str]| names.iter().any(|name| response.has(name));

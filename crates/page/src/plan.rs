@@ -17,6 +17,10 @@ pub struct Plan {
     /// Only beside [`Decision::PassThrough`]: what would undo the cost of our having asked the
     /// site for `identity`. Leaving it undone is correct, only bigger on the wire.
     pub restore: Option<Restore>,
+    /// Only beside [`Decision::PassThrough`]: anybody who asks for this path now gets no shareable
+    /// file (it turned private, moved or went). What is known of it must not be served any more
+    /// until an eligible answer says otherwise.
+    pub doubt: Option<AssetPath>,
 }
 
 /// What a response is to us.
@@ -99,11 +103,12 @@ where
     R: Headers + ?Sized,
 {
     match judge(request, response, policy, local) {
-        Ok((edits, decision)) => Plan { edits, decision, restore: None },
+        Ok((edits, decision)) => Plan { edits, decision, restore: None, doubt: None },
         Err(reason) => {
             let edits = document::not_modified_edits(request, response, policy);
             let restore = document::restore(request, response, policy);
-            Plan { edits, decision: Decision::PassThrough(reason), restore }
+            let doubt = asset::doubt(request, response, policy, reason);
+            Plan { edits, decision: Decision::PassThrough(reason), restore, doubt }
         }
     }
 }
@@ -141,4 +146,54 @@ where
         _ => Decision::Page(rewrite),
     };
     Ok((edits, decision))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FILE: [(&str, &str); 3] =
+        [("content-type", "application/zip"), ("content-length", "5000000"), ("etag", "\"v1\"")];
+
+    fn doubted(target: &str, asked: &[(&str, &str)], status: u16, more: &[(&str, &str)]) -> bool {
+        let (path, query) = match target.split_once('?') {
+            Some((path, query)) => (path, Some(query)),
+            None => (target, None),
+        };
+        let request = RequestHead { method: "GET", path, query, headers: asked };
+        let headers = [&FILE[..], more].concat();
+        let response = ResponseHead { status, headers: &headers[..] };
+        plan(&request, &response, &Policy::default(), false).doubt.is_some()
+    }
+
+    #[test]
+    fn a_plain_request_that_gets_no_shareable_file_casts_doubt_on_it() {
+        for status in [301, 302, 401, 403, 404, 410, 451] {
+            assert!(doubted("/a.zip", &[], status, &[]), "{status}");
+        }
+        for more in [("set-cookie", "a=b"), ("cache-control", "private"), ("vary", "cookie")] {
+            assert!(doubted("/a.zip", &[], 200, &[more]), "{more:?}");
+        }
+        assert!(!doubted("/a.zip", &[], 200, &[]));
+    }
+
+    #[test]
+    fn a_request_that_is_somebodys_own_casts_none_nor_does_a_busy_server() {
+        for asked in
+            [("cookie", "a=b"), ("authorization", "x"), ("range", "bytes=9-"), ("if-match", "*")]
+        {
+            assert!(!doubted("/a.zip", &[asked], 403, &[]), "{asked:?}");
+        }
+        assert!(!doubted("/a.zip?x", &[], 404, &[]));
+        assert!(doubted("/a.zip", &[("cookie", "manyhands_b=7")], 404, &[]));
+        for status in [304, 408, 429, 500, 502, 503, 504] {
+            assert!(!doubted("/a.zip", &[], status, &[]), "{status}");
+        }
+        assert!(!doubted(
+            "/a.zip",
+            &[("accept-encoding", "gzip")],
+            200,
+            &[("content-encoding", "gzip")]
+        ));
+    }
 }

@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 use std::io;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use manyhands_metainfo::{AssetPath, Digest, FileIdentity, InfoHash, Record};
 use moka::sync::Cache;
@@ -23,7 +23,8 @@ pub(crate) struct Shelf {
 #[derive(Debug, Default)]
 struct Index {
     shelved: HashMap<AssetPath, Shelved>,
-    /// Two assets of the same name and bytes have the same info-hash: the swarm goes with the last.
+    /// Two assets of the same name and bytes have the same info-hash: the swarm goes with the last
+    /// that is shown.
     swarms: HashMap<InfoHash, usize>,
     /// Digest pages are named by content.
     roots: HashMap<Digest, AssetPath>,
@@ -33,6 +34,7 @@ struct Index {
 struct Shelved {
     info_hash: InfoHash,
     root: Digest,
+    shown: bool,
     /// Where the asset's file is and what it was, once an answer of this process named it.
     file: Option<(PathBuf, FileIdentity)>,
 }
@@ -46,27 +48,43 @@ impl Shelf {
         Self { settings, store, cache, index: Mutex::default() }
     }
 
-    /// Everything a former process left behind, put back on the shelf.
-    pub(crate) fn restore(&self) -> Vec<(Record, InfoHash)> {
-        let mut restored = Vec::new();
-        for record in self.store.load_all() {
-            let info_hash = record.info_hash();
-            let shelved = Shelved { info_hash, root: record.hashes.root, file: None };
-            self.shelve(&record.path, shelved);
-            restored.push((record, info_hash));
+    /// Everything a former process left behind, back on the shelf, hidden.
+    pub(crate) fn restore(&self) -> Vec<Record> {
+        let records = self.store.load_all();
+        let mut index = self.lock();
+        for record in &records {
+            index.put(&record.path, record.info_hash(), record.hashes.root, None);
         }
-        restored
+        records
     }
 
-    /// Writes a record to disk and shows it from then on. Blocks on the disk.
-    pub(crate) fn put(&self, record: Record, file: Option<PathBuf>) -> io::Result<Arc<Ready>> {
+    /// Writes a record to disk and puts it on the shelf, hidden. Blocks on the disk.
+    pub(crate) fn put(&self, record: Record, file: Option<PathBuf>) -> io::Result<()> {
         self.store.save(&record)?;
         let ready = Arc::new(Ready::new(record, &self.settings));
-        let file = file.zip(ready.record.version.file);
-        let shelved = Shelved { info_hash: ready.info_hash, root: ready.record.hashes.root, file };
-        self.shelve(ready.path(), shelved);
-        self.cache.insert(ready.path().clone(), Arc::clone(&ready));
-        Ok(ready)
+        let (path, record) = (ready.path(), &ready.record);
+        let file = file.zip(record.version.file);
+        self.lock().put(path, ready.info_hash, record.hashes.root, file);
+        self.cache.insert(path.clone(), Arc::clone(&ready));
+        Ok(())
+    }
+
+    /// Shows an asset; its info-hash comes back when no other asset with it was shown.
+    pub(crate) fn show(&self, path: &AssetPath) -> Option<InfoHash> {
+        self.lock().show(path)
+    }
+
+    /// Hides an asset; its info-hash comes back when no other asset with it is shown.
+    pub(crate) fn hide(&self, path: &AssetPath) -> Option<InfoHash> {
+        self.lock().hide(path)
+    }
+
+    /// Takes an asset off the shelf; returns as [`Shelf::hide`].
+    pub(crate) fn remove(&self, path: &AssetPath) -> Option<InfoHash> {
+        let hidden = self.lock().remove(path);
+        self.cache.invalidate(path);
+        self.store.remove(path);
+        hidden
     }
 
     /// Remembers where the file behind a shelved asset is, so that a change shows without a request.
@@ -104,44 +122,51 @@ impl Shelf {
         self.lock().roots.get(root).cloned()
     }
 
-    /// Takes an asset off the shelf. Its info-hash comes back when no other asset has it.
-    pub(crate) fn remove(&self, path: &AssetPath) -> Option<InfoHash> {
-        let mut index = self.lock();
-        let shelved = index.shelved.remove(path)?;
-        let last = index.release(path, &shelved);
-        drop(index);
-        self.cache.invalidate(path);
-        self.store.remove(path);
-        last.then_some(shelved.info_hash)
-    }
-
-    fn shelve(&self, path: &AssetPath, shelved: Shelved) {
-        let mut index = self.lock();
-        *index.swarms.entry(shelved.info_hash).or_default() += 1;
-        let root = shelved.root;
-        if let Some(before) = index.shelved.insert(path.clone(), shelved) {
-            index.release(path, &before);
-        }
-        index.roots.insert(root, path.clone());
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Index> {
+    fn lock(&self) -> MutexGuard<'_, Index> {
         self.index.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Index {
-    /// Undoes one [`Shelf::shelve`]; says whether that was the last asset of its swarm.
-    fn release(&mut self, path: &AssetPath, shelved: &Shelved) -> bool {
-        if self.roots.get(&shelved.root) == Some(path) {
-            self.roots.remove(&shelved.root);
-        }
-        let Some(count) = self.swarms.get_mut(&shelved.info_hash) else { return true };
+    fn put(
+        &mut self,
+        path: &AssetPath,
+        info_hash: InfoHash,
+        root: Digest,
+        file: Option<(PathBuf, FileIdentity)>,
+    ) {
+        self.remove(path);
+        self.roots.insert(root, path.clone());
+        self.shelved.insert(path.clone(), Shelved { info_hash, root, shown: false, file });
+    }
+
+    fn show(&mut self, path: &AssetPath) -> Option<InfoHash> {
+        let shelved = self.shelved.get_mut(path).filter(|shelved| !shelved.shown)?;
+        shelved.shown = true;
+        let count = self.swarms.entry(shelved.info_hash).or_default();
+        *count += 1;
+        (*count == 1).then_some(shelved.info_hash)
+    }
+
+    fn hide(&mut self, path: &AssetPath) -> Option<InfoHash> {
+        let shelved = self.shelved.get_mut(path).filter(|shelved| shelved.shown)?;
+        shelved.shown = false;
+        let count = self.swarms.get_mut(&shelved.info_hash)?;
         *count -= 1;
         let last = *count == 0;
         if last {
             self.swarms.remove(&shelved.info_hash);
         }
-        last
+        last.then_some(shelved.info_hash)
+    }
+
+    fn remove(&mut self, path: &AssetPath) -> Option<InfoHash> {
+        let hidden = self.hide(path);
+        if let Some(shelved) = self.shelved.remove(path)
+            && self.roots.get(&shelved.root) == Some(path)
+        {
+            self.roots.remove(&shelved.root);
+        }
+        hidden
     }
 }

@@ -1,3 +1,4 @@
+use std::ffi::OsStr;
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -24,12 +25,15 @@ impl Store {
         Ok(Self { dir })
     }
 
-    /// Every whole record; torn and foreign files are removed.
+    /// Every whole record. Torn ones are removed; files that are not ours are left alone.
     pub(crate) fn load_all(&self) -> Vec<Record> {
         let Ok(entries) = fs::read_dir(&self.dir) else { return Vec::new() };
         let mut records = Vec::new();
         for entry in entries.flatten() {
             let path = entry.path();
+            if !is_ours(&entry.file_name()) {
+                continue;
+            }
             match fs::read(&path).ok().and_then(|bytes| Record::from_bytes(&bytes).ok()) {
                 Some(record) if entry.file_name() == *record.file_name() => records.push(record),
                 _ => {
@@ -62,5 +66,32 @@ impl Store {
     /// Removes the record of an asset whose bytes changed.
     pub(crate) fn remove(&self, path: &AssetPath) {
         let _ = fs::remove_file(self.dir.join(Record::file_name_of(path)));
+    }
+}
+
+/// `<64 hexadecimal digits>.asset`, or `.new` while it is being written.
+fn is_ours(name: &OsStr) -> bool {
+    let Some((stem, extension)) = name.to_str().and_then(|name| name.split_once('.')) else {
+        return false;
+    };
+    let hexadecimal = stem.len() == 64 && stem.bytes().all(|byte| byte.is_ascii_hexdigit());
+    hexadecimal && matches!(extension, "asset" | "new")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_of_others_are_left_alone() {
+        let state = tempfile::tempdir().unwrap();
+        let store = Store::open(state.path()).unwrap();
+        let (foreign, torn) =
+            (store.dir.join("logo.svg"), store.dir.join("a".repeat(64) + ".asset"));
+        fs::write(&foreign, "mine").unwrap();
+        fs::write(&torn, "half a rec").unwrap();
+        assert!(store.load_all().is_empty());
+        assert!(foreign.exists());
+        assert!(!torn.exists());
     }
 }

@@ -132,8 +132,7 @@ impl Engine {
             })
         });
         match put {
-            Ok(ready) => {
-                self.0.tracker.issue(ready.info_hash);
+            Ok(_) => {
                 if !self.job_ended(job.id, Ok(())) {
                     self.0.shelf.remove(&path);
                 }

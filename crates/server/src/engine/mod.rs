@@ -122,9 +122,12 @@ impl Engine {
         self.0.shelf.name_file(&offer.path, file.path.clone(), file.identity);
     }
 
-    /// Takes note of an answer that was left alone.
-    pub fn passed(&self, reason: Reason) {
+    /// Takes note of an answer that was left alone, and of the asset it casts doubt on.
+    pub fn passed(&self, reason: Reason, doubt: Option<&AssetPath>) {
         self.0.counters.passed(reason);
+        if let Some(path) = doubt {
+            self.with_catalog(|catalog, _, out| catalog.doubt(path, out));
+        }
     }
 
     /// Takes note of a page that got the tag.
@@ -211,6 +214,16 @@ impl Engine {
             match effect {
                 Effect::Retire(path) => {
                     if let Some(info_hash) = self.0.shelf.remove(&path) {
+                        self.0.tracker.withdraw(&info_hash);
+                    }
+                }
+                Effect::Show(path) => {
+                    if let Some(info_hash) = self.0.shelf.show(&path) {
+                        self.0.tracker.issue(info_hash);
+                    }
+                }
+                Effect::Hide(path) => {
+                    if let Some(info_hash) = self.0.shelf.hide(&path) {
                         self.0.tracker.withdraw(&info_hash);
                     }
                 }

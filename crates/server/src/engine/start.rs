@@ -71,8 +71,7 @@ impl Engine {
         let tracker = Tracker::new(swarms(config), rand::rng().next_u64());
         let mut catalog = Catalog::new(admission(config));
         let mut effects = Vec::new();
-        for (record, info_hash) in shelf.restore() {
-            tracker.issue(info_hash);
+        for record in shelf.restore() {
             catalog.restore(record.path, record.version, record.content_type, &mut effects);
         }
         let inner = Inner {
@@ -107,15 +106,18 @@ fn swarms(config: &Config) -> SwarmConfig {
 
 /// The key of announce tokens, kept so that a restart turns nobody away.
 fn secret(dir: &Path) -> io::Result<[u8; 32]> {
-    let place = dir.join("secret");
-    if let Ok(bytes) = fs::read(&place)
-        && let Ok(key) = <[u8; 32]>::try_from(bytes)
-    {
-        return Ok(key);
+    let place = dir.join("announce.key");
+    match fs::read(&place) {
+        Ok(bytes) => {
+            let foreign = |_| io::Error::other("announce.key there is none of ours");
+            return <[u8; 32]>::try_from(bytes).map_err(foreign);
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
     }
     let mut key = [0; 32];
     rand::rng().fill_bytes(&mut key);
-    let beside = dir.join("secret.new");
+    let beside = dir.join("announce.key.new");
     let mut options = fs::OpenOptions::new();
     options.write(true).create(true).truncate(true);
     #[cfg(unix)]
