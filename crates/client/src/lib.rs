@@ -58,7 +58,11 @@ mod tests {
             write!(hex, "{byte:02x}").unwrap();
             hex
         });
-        assert_eq!(digest, include_str!("../assets/digest.txt").trim(), "run `npm ci && npm run build` in crates/client");
+        assert_eq!(
+            digest,
+            include_str!("../assets/digest.txt").trim(),
+            "run `npm ci && npm run build` in crates/client"
+        );
     }
 
     #[test]

@@ -17,8 +17,8 @@ interface RoutingEvent extends ExtendableEvent {
 
 type Next = () => Promise<Uint8Array | undefined>;
 
-/** A relay that shows no sign of life for this long is given up. */
-const SILENCE = 5000;
+/** A relay that shows no sign of life for this long is given up: a window that is closed says nothing, nor does its port. */
+const SILENCE = 3000;
 const CREDITS = 4;
 const RENEW = 600_000;
 const SITE = `${PREFIX}site.json`;
@@ -170,8 +170,6 @@ const relayed = (request: Request, path: string): Promise<Response | undefined> 
             wake();
           } else if (data) {
             port.postMessage(CREDITS);
-            // Where the platform tells that the window went away; elsewhere its silence does.
-            (port as unknown as { onclose: () => void }).onclose = end;
             resolve(respond(path, data as RelayHead, next, end));
           }
         }

@@ -30,6 +30,8 @@ const AHEAD_SECONDS = 20;
 /** Units a peer may have in flight: about a second's worth, within these bounds. */
 const MIN_PIPELINE = 4;
 const MAX_PIPELINE = 96;
+const TAIL = MIB;
+const TAIL_UNITS = 8;
 const RETRY_BASE = 1000;
 const RETRY_MAX = 60_000;
 
@@ -372,23 +374,32 @@ export class Scheduler {
       ahead++;
       if (other === unit) break;
     }
-    return Math.max(0, ahead * (peer.unitTime || 500) - (now - peer.headSince));
+    // A unit that takes long already is the best guess for those behind it.
+    const elapsed = now - peer.headSince;
+    return Math.max(0, ahead * Math.max(peer.unitTime || 500, elapsed) - elapsed);
   }
 
   /** The tail is raced: when all that is missing is in flight, the origin doubles what comes late. The slower copy is cancelled. */
   private tail(consumer: Consumer, now: number): [number, number] | undefined {
     const last = Math.ceil(consumer.end / UNIT);
     const slow = this.firstByte + (UNIT * 1000) / Math.max(1, this.http.rate);
-    let worst: number | undefined;
-    let worstEta = Math.max(700, 2 * slow);
+    const bound = Math.max(700, 2 * slow);
+    let count = 0;
+    const slowest = new Map<number, number>();
     for (let unit = Math.floor(consumer.position / UNIT); unit < last; unit++) {
       if (!this.missing(unit) || this.rangeFor(unit)) continue;
       const peer = this.peerFor(unit);
-      if (!peer) return undefined;
+      // Deep pipelines are no tail: racing them would cost the origin what they save.
+      if (!peer || ++count > TAIL / UNIT) return undefined;
       const eta = this.eta(peer, unit, now);
-      if (eta > worstEta) [worst, worstEta] = [unit, eta];
+      if (eta > bound) slowest.set(unit, eta);
     }
-    return worst === undefined ? undefined : [worst, worst + 1];
+    // The slowest one and its slow neighbours before it, as one range.
+    const [worst] = [...slowest].sort((a, b) => b[1] - a[1])[0] ?? [];
+    if (worst === undefined) return undefined;
+    let from = worst;
+    while (slowest.has(from - 1) && worst - from < TAIL_UNITS - 1) from--;
+    return [from, worst + 1];
   }
 
   private fillPipeline(peer: Peer, now: number): void {

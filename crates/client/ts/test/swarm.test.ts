@@ -157,18 +157,20 @@ test("an owner that fetches nothing does not hold others up beyond slack", async
   assert.ok(visitor.finished <= (SIZE / RATE) * 1000 * 1.3, `${visitor.finished} ms`);
 });
 
-test("the tail is raced: a last unit from a crawling peer does not hold up the end", async () => {
+test("the tail is raced: last units from a crawling peer do not hold up the end", async () => {
   const world = new World(file, RATE);
   const crawling = seed(world, { uplink: 5e6 });
-  const visitor = new Visitor(world, file);
+  // So much slack that nothing else brings the origin in, and a peer just fast enough not to be given up.
+  const visitor = new Visitor(world, file, { slack: 20 });
   void visitor.read();
   world.after(300, () => world.connectAll());
-  await world.until(() => visitor.transfer.left < 2 * MIB);
+  await world.until(() => visitor.transfer.left < MIB);
   const before = world.now;
-  (crawling as { uplink: number }).uplink = 20_000;
+  (crawling as { uplink: number }).uplink = 50_000;
   await world.until(() => visitor.finished >= 0);
   assert.ok(visitor.right);
-  assert.ok(visitor.finished - before < 6000, `${visitor.finished - before} ms for the tail`);
+  // From the peer alone 20 seconds: 1 MiB at 50 kB/s. Cutting it off for its small gain would take five.
+  assert.ok(visitor.finished - before < 4500, `${visitor.finished - before} ms for the tail`);
   assert.ok(visitor.transfer.received.wasted <= 0.03 * SIZE, `${visitor.transfer.received.wasted} bytes wasted`);
 });
 
