@@ -1,7 +1,8 @@
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::{Extensions, Request, Response};
+use http::header::HOST;
+use http::{Extensions, HeaderValue, Request, Response};
 use http_body::Body;
 use manyhands_page::{RequestHead, request_plan};
 use manyhands_server::{Client, Engine, PeerAddress};
@@ -41,12 +42,18 @@ where
         if let Some(response) = self.engine.reserved(&mut request, &client) {
             return ResponseFuture::ours(response);
         }
-        let asked = Asked {
+        let mut asked = Asked {
             method: request.method().clone(),
             uri: request.uri().clone(),
             headers: request.headers().clone(),
             client,
         };
+        // HTTP/2 names the host in the URI.
+        if let Some(authority) = asked.uri.authority()
+            && let Ok(host) = HeaderValue::from_str(authority.as_str())
+        {
+            asked.headers.entry(HOST).or_insert(host);
+        }
         let head = RequestHead {
             method: asked.method.as_str(),
             path: asked.uri.path(),

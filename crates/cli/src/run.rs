@@ -16,8 +16,12 @@ use tower::Service;
 use crate::args::CommonArgs;
 
 pub(crate) fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
-    let mut runtime = tokio::runtime::Builder::new_multi_thread();
-    runtime.enable_all().build().context("cannot start the runtime")?.block_on(work)
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.context("cannot start the runtime")?;
+    let done = runtime.block_on(work);
+    // A hash worker may be in the middle of a large file: nothing is lost if it is not waited for.
+    runtime.shutdown_background();
+    done
 }
 
 /// Takes the port. On loopback its address stands in for an origin that was not configured.

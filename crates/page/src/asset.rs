@@ -47,13 +47,20 @@ where
         return Err(Reason::TooLarge);
     }
     let version = Version { validator: validator(response)?, length, file: None };
-    let whole = request.method == "GET" && response.status == 200;
+    let demand = request.method == "GET" && names_site(request, policy);
     Ok(AssetOffer {
         path,
         version,
         content_type: content_type.text.clone(),
-        teeable: whole && !cookie && !request.has("range"),
+        demand,
+        teeable: demand && response.status == 200 && !cookie && !request.has("range"),
     })
+}
+
+/// Whether the request names the site, or nobody. Another virtual host behind the same port may have
+/// another file under the same path.
+fn names_site<Q: Headers + ?Sized>(request: &RequestHead<'_, Q>, policy: &Policy) -> bool {
+    request.headers.values("host").all(|host| policy.is_site(host))
 }
 
 /// Whether nothing in the request speaks for a particular visitor. A foreign cookie is let by where
@@ -101,7 +108,8 @@ where
     let plain = request.is_get_or_head()
         && request.query.is_none()
         && !PARTICULAR.iter().any(|name| request.has(name))
-        && !has_foreign_cookie(request.headers, policy.cookie());
+        && !has_foreign_cookie(request.headers, policy.cookie())
+        && names_site(request, policy);
     let says_nothing = matches!(response.status, 304 | 408 | 429 | 500..)
         || matches!(reason, Reason::Encoded | Reason::Reserved);
     if !plain || says_nothing {

@@ -53,6 +53,9 @@ pub struct AssetOffer {
     pub version: Version,
     /// `Content-Type`, as sent.
     pub content_type: String,
+    /// The request counts as demand, and its answer says which version the site has: it was a GET (a
+    /// HEAD may be answered where a GET is refused) and named this site's host.
+    pub demand: bool,
     /// The body may be hashed while it passes: it is whole (a 200 to a GET), and nothing in the
     /// request speaks for a particular visitor (no cookie but ours, no authorization, no range).
     pub teeable: bool,
@@ -175,6 +178,34 @@ mod tests {
             assert!(doubted("/a.zip", &[], 200, &[more]), "{more:?}");
         }
         assert!(!doubted("/a.zip", &[], 200, &[]));
+    }
+
+    #[test]
+    fn a_request_that_names_another_host_or_is_a_head_is_no_demand() {
+        let policy = Policy::default().with_origin("https://example.org").unwrap();
+        let here = Policy::default().with_origin("http://127.0.0.1:8080").unwrap();
+        let demand = |policy: &Policy, method, host: &str| {
+            let headers = [("host", host)];
+            let request =
+                RequestHead { method, path: "/a.zip", query: None, headers: &headers[..] };
+            let response = ResponseHead { status: 200, headers: &FILE[..] };
+            match plan(&request, &response, policy, false).decision {
+                Decision::Asset(offer) => offer.demand,
+                other => panic!("{other:?}"),
+            }
+        };
+        for host in ["example.org", "EXAMPLE.org:443"] {
+            assert!(demand(&policy, "GET", host), "{host}");
+            assert!(!demand(&policy, "HEAD", host), "{host}");
+        }
+        for host in ["evil.example", "example.org:444", "example.org.", "", "a b"] {
+            assert!(!demand(&policy, "GET", host), "{host}");
+        }
+        for host in ["127.0.0.1:8080", "localhost:8080", "[::1]:8080"] {
+            assert!(demand(&here, "GET", host), "{host}");
+        }
+        assert!(!demand(&here, "GET", "127.0.0.1:8081"));
+        assert!(!demand(&here, "GET", "evil.example:8080"));
     }
 
     #[test]

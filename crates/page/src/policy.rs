@@ -215,6 +215,11 @@ impl Policy {
         media::extensions(&self.types)
     }
 
+    /// Whether a `Host` field (or `:authority`) names the site. Without an origin any does.
+    pub fn is_site(&self, authority: &[u8]) -> bool {
+        self.origin.as_ref().is_none_or(|origin| origin.is_named_by(authority))
+    }
+
     pub(crate) fn origin(&self) -> Option<&SiteOrigin> {
         self.origin.as_ref()
     }

@@ -32,6 +32,24 @@ impl SiteOrigin {
             port: authority.port_u16().unwrap_or(default_port(secure)),
         })
     }
+
+    /// Whether a `Host` field (or `:authority`) names this site. On loopback all its names are one: what is
+    /// typed into a browser there varies.
+    pub(crate) fn is_named_by(&self, authority: &[u8]) -> bool {
+        let authority = std::str::from_utf8(authority).ok();
+        let Some(authority) = authority.and_then(|it| it.parse::<http::uri::Authority>().ok())
+        else {
+            return false;
+        };
+        let host = authority.host().to_ascii_lowercase();
+        let same = host == self.host || (is_loopback(&host) && is_loopback(&self.host));
+        same && authority.port_u16().unwrap_or(default_port(self.secure)) == self.port
+    }
+}
+
+fn is_loopback(host: &str) -> bool {
+    let address = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
+    address.map_or(host == "localhost", |address| address.is_loopback())
 }
 
 fn default_port(secure: bool) -> u16 {

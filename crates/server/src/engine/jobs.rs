@@ -92,7 +92,11 @@ impl Engine {
         let length = job.version.length;
         let worker = tokio::task::spawn_blocking(move || hashing::stream(length, queue, &control));
         feed(response.into_body(), chunks).await;
-        worker.await.unwrap_or(Err(Failure::Unreadable))
+        match worker.await {
+            // Our own GET broke off: asked again after a while, not with the next request.
+            Ok(Err(Failure::Interrupted)) | Err(_) => Err(Failure::Unreadable),
+            Ok(hashes) => hashes,
+        }
     }
 
     /// Whether the anonymous answer is the one the visitor got.

@@ -21,7 +21,7 @@ use crate::assets::hashing::Control;
 use crate::assets::{Fetch, Ready, Shelf, Tee};
 use crate::client::{Client, PeerAddress};
 use crate::config::Checked;
-use crate::reserved::{self, Counters, Scripts, Token};
+use crate::reserved::{self, Counters, Scripts, SiteDocument, Token};
 use crate::stun::Responder;
 use crate::tracker::Tracker;
 
@@ -39,6 +39,7 @@ pub(crate) struct Inner {
     fetch: Option<Arc<dyn Fetch>>,
     scripts: Scripts,
     token: Token,
+    site: SiteDocument,
     counters: Counters,
     stun: Mutex<Option<Responder>>,
     background: Once,
@@ -88,6 +89,10 @@ impl Engine {
         self.0.counters.asset();
         let mut version = offer.version.clone();
         version.file = file.map(|file| file.identity);
+        if !offer.demand {
+            let ready = self.ready(&offer.path).filter(|ready| *ready.version() == version);
+            return Offered { ready, tee: None };
+        }
         let source = match (file, &self.0.fetch) {
             (Some(file), _) => Source::File(file.path.as_path().into()),
             (None, Some(_)) => Source::Fetch,
@@ -178,6 +183,10 @@ impl Engine {
 
     pub(crate) fn scripts(&self) -> &Scripts {
         &self.0.scripts
+    }
+
+    pub(crate) fn site(&self) -> &SiteDocument {
+        &self.0.site
     }
 
     pub(crate) fn token(&self) -> &Token {

@@ -13,7 +13,7 @@ use rand::Rng;
 use super::{Engine, Inner};
 use crate::assets::{Fetch, ReadySettings, Shelf, Store};
 use crate::config::{Checked, Config, Foreign};
-use crate::reserved::{Counters, Scripts, Token};
+use crate::reserved::{Counters, Scripts, SiteDocument, Token};
 use crate::stun::Responder;
 use crate::tracker::Tracker;
 
@@ -83,6 +83,7 @@ impl Engine {
             fetch,
             scripts: Scripts::new(config.site.disabled),
             token,
+            site: SiteDocument::default(),
             counters: Counters::default(),
             stun: Mutex::new(stun),
             background: Once::new(),

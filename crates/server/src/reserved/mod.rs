@@ -9,7 +9,7 @@ mod status;
 
 pub(crate) use encoded::Encoded;
 pub(crate) use scripts::Scripts;
-pub(crate) use site::Token;
+pub(crate) use site::{SiteDocument, Token};
 pub(crate) use status::Counters;
 
 use bytes::Bytes;

@@ -1,3 +1,4 @@
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
@@ -47,7 +48,30 @@ struct Limits {
     cache: u64,
 }
 
+/// The document, made once an hour: the announce token in it changes no faster.
+#[derive(Debug, Default)]
+pub(crate) struct SiteDocument {
+    made: Mutex<Option<(u64, Arc<Encoded>)>>,
+}
+
 pub(super) fn answer(engine: &Engine, headers: &HeaderMap) -> Response<Bytes> {
+    let expiry = Token::expiry(SystemTime::now());
+    let mut made = engine.site().made.lock().unwrap_or_else(PoisonError::into_inner);
+    let document = match &*made {
+        Some((of, document)) if *of == expiry => Arc::clone(document),
+        _ => {
+            let document = Arc::new(Encoded::new(document(engine, expiry)));
+            *made = Some((expiry, Arc::clone(&document)));
+            document
+        }
+    };
+    drop(made);
+    let mut response = document.answer(headers, "application/json");
+    response.headers_mut().insert(CACHE_CONTROL, NO_CACHE);
+    response
+}
+
+fn document(engine: &Engine, expiry: u64) -> Vec<u8> {
     let Checked { config, policy, stun_url, .. } = engine.checked();
     let site = Site {
         v: 1,
@@ -64,19 +88,12 @@ pub(super) fn answer(engine: &Engine, headers: &HeaderMap) -> Response<Bytes> {
             upload_monthly: config.upload.monthly,
             cache: config.cache.size,
         },
-        tracker: format!(
-            "{}/tracker?token={}",
-            policy.prefix(),
-            engine.token().issue(SystemTime::now())
-        ),
+        tracker: format!("{}/tracker?token={}", policy.prefix(), engine.token().issue(expiry)),
         stun: stun_url.as_deref().into_iter().collect(),
         mirrors: [],
         reseed: config.swarm.reseed,
     };
-    let json = serde_json::to_vec(&site).unwrap_or_default();
-    let mut response = Encoded::new(json).answer(headers, "application/json");
-    response.headers_mut().insert(CACHE_CONTROL, NO_CACHE);
-    response
+    serde_json::to_vec(&site).unwrap_or_default()
 }
 
 /// Short-lived proof that a page of this site was read: keeps other sites off our tracker.
@@ -90,10 +107,13 @@ impl Token {
         Self { key }
     }
 
+    /// When a token issued now ends, in seconds since the epoch: a lease and up to an hour from now.
+    fn expiry(now: SystemTime) -> u64 {
+        (seconds(now + LEASE) / 3600 + 1) * 3600
+    }
+
     /// `<expiry, hexadecimal seconds>.<first 16 bytes of HMAC-SHA256>`
-    pub(crate) fn issue(&self, now: SystemTime) -> String {
-        // Rounded up to the hour, so that site.json is the same document for a while.
-        let expiry = (seconds(now + LEASE) / 3600 + 1) * 3600;
+    fn issue(&self, expiry: u64) -> String {
         let mac = self.mac(expiry).finalize().into_bytes();
         let mac: String = mac.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
         format!("{expiry:x}.{mac}")
@@ -138,7 +158,7 @@ mod tests {
     #[test]
     fn a_token_admits_until_it_expires_and_only_as_issued() {
         let (token, now) = (Token::new([7; 32]), UNIX_EPOCH + Duration::from_secs(1_000_000));
-        let issued = token.issue(now);
+        let issued = token.issue(Token::expiry(now));
         assert!(token.admits(&issued, now));
         assert!(!token.admits(&issued, now + LEASE + Duration::from_secs(7200)));
         assert!(!Token::new([8; 32]).admits(&issued, now));

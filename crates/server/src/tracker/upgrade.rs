@@ -2,16 +2,16 @@ use std::time::SystemTime;
 
 use bytes::Bytes;
 use http::header::{
-    CONNECTION, HOST, ORIGIN, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION,
-    UPGRADE,
+    CONNECTION, CONTENT_LENGTH, ORIGIN, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY,
+    SEC_WEBSOCKET_VERSION, TRANSFER_ENCODING, UPGRADE,
 };
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version};
 use hyper_util::rt::TokioIo;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use super::socket;
 use crate::client::Client;
-use crate::config::Foreign;
+use crate::config::{Checked, Foreign};
 use crate::engine::Engine;
 use crate::reserved::plain;
 
@@ -22,7 +22,7 @@ pub(crate) fn upgrade<B>(
     client: &Client,
 ) -> Response<Bytes> {
     let headers = request.headers();
-    let Some(key) = handshake_key(request.method(), headers) else {
+    let Some(key) = handshake_key(request) else {
         let mut response = plain(StatusCode::UPGRADE_REQUIRED, "this is a WebSocket tracker");
         response.headers_mut().insert(UPGRADE, HeaderValue::from_static("websocket"));
         response.headers_mut().insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
@@ -35,7 +35,7 @@ pub(crate) fn upgrade<B>(
         .query()
         .and_then(|query| query.split('&').find_map(|field| field.strip_prefix("token=")));
     let known = token.is_some_and(|token| engine.token().admits(token, SystemTime::now()));
-    if !(open || known && same_site(headers, &checked.origin)) {
+    if !(open || known && same_site(headers, checked)) {
         return plain(StatusCode::FORBIDDEN, "this tracker serves the pages of its own site");
     }
     let (engine, client) = (engine.clone(), *client);
@@ -61,7 +61,8 @@ pub(crate) fn upgrade<B>(
     response
 }
 
-fn handshake_key(method: &Method, headers: &HeaderMap) -> Option<HeaderValue> {
+fn handshake_key<B>(request: &Request<B>) -> Option<HeaderValue> {
+    let headers = request.headers();
     let lists = |name: &HeaderName, token: &str| {
         headers
             .get_all(name)
@@ -71,18 +72,22 @@ fn handshake_key(method: &Method, headers: &HeaderMap) -> Option<HeaderValue> {
             .any(|item| item.trim().eq_ignore_ascii_case(token))
     };
     let version = headers.get(SEC_WEBSOCKET_VERSION)?;
-    let asked = method == Method::GET
+    // HTTP/1.0 has no upgrades (RFC 9110 section 7.8), and a handshake has no body.
+    let asked = request.method() == Method::GET
+        && request.version() == Version::HTTP_11
+        && ![CONTENT_LENGTH, TRANSFER_ENCODING].iter().any(|name| headers.contains_key(name))
         && lists(&CONNECTION, "upgrade")
         && lists(&UPGRADE, "websocket")
         && version == "13";
     headers.get(SEC_WEBSOCKET_KEY).filter(|_| asked).cloned()
 }
 
-/// Browsers name the page's origin; it must be ours, or, behind a name the operator did not configure,
-/// the one this very request was sent to.
-fn same_site(headers: &HeaderMap, origin: &str) -> bool {
-    let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
-    let Some(from) = text(ORIGIN) else { return false };
-    let host = from.split_once("://").map(|(_, authority)| authority);
-    from.eq_ignore_ascii_case(origin) || (host.is_some() && host == text(HOST))
+/// Browsers name the page's origin; it must be this site's. What the request calls us (`Host`) proves
+/// nothing: any name can be made to lead here.
+fn same_site(headers: &HeaderMap, site: &Checked) -> bool {
+    let Some(from) = headers.get(ORIGIN).and_then(|value| value.to_str().ok()) else {
+        return false;
+    };
+    let Some((scheme, authority)) = from.split_once("://") else { return false };
+    site.origin.starts_with(&format!("{scheme}://")) && site.policy.is_site(authority.as_bytes())
 }
