@@ -49,6 +49,45 @@ async fn a_manifest_is_never_older_than_the_file() {
 }
 
 #[tokio::test]
+async fn metainfo_is_found_beside_the_asset_where_that_is_enabled() {
+    let files = tempfile::tempdir().unwrap();
+    replace(&files.path().join("big.zip"), 0, false);
+    fs::write(files.path().join("own.torrent"), "the site's own").unwrap();
+    for enabled in [true, false] {
+        let site = Site::serve(files.path(), |config| config.site.suffixes = enabled).await;
+        site.get("/big.zip", &[]).await;
+        site.manifest("/big.zip").await.unwrap();
+        for kind in ["torrent", "magnet"] {
+            let beside = site.get(&format!("/big.zip.{kind}"), &[]).await;
+            let below = site.get(&format!("/.well-known/manyhands/{kind}/big.zip"), &[]).await;
+            assert_eq!(beside.body() == below.body(), enabled, "{kind}");
+            assert_eq!(beside.status() == StatusCode::OK, enabled, "{kind}");
+        }
+        assert_eq!(site.get("/own.torrent", &[]).await.body(), "the site's own");
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_turns_private_is_no_longer_offered_until_it_is_public_again() {
+    let files = tempfile::tempdir().unwrap();
+    let file = files.path().join("big.zip");
+    replace(&file, 0, false);
+    let site = Site::proxy(plain(files.path()).await, |_| {}).await;
+    site.get("/big.zip", &[]).await;
+    site.manifest("/big.zip").await.unwrap();
+    let away = files.path().join("away");
+    fs::rename(&file, &away).unwrap();
+    while site.get("/big.zip", &[]).await.status() != StatusCode::NOT_FOUND {}
+    for kind in ["manifest", "torrent"] {
+        let gone = site.get(&format!("/.well-known/manyhands/{kind}/big.zip"), &[]).await;
+        assert_eq!(gone.status(), StatusCode::NOT_FOUND, "{kind}");
+    }
+    fs::rename(&away, &file).unwrap();
+    while site.get("/big.zip", &[]).await.status() != StatusCode::OK {}
+    assert!(site.manifest("/big.zip").await.is_some());
+}
+
+#[tokio::test]
 async fn a_deleted_file_has_no_metainfo() {
     let files = tempfile::tempdir().unwrap();
     let file = files.path().join("big.zip");

@@ -77,7 +77,7 @@ impl Default for Admission {
             cold: 10_000,
             ready: 100_000,
             jobs: 1,
-            passing: 4,
+            passing: 8,
             deadline: Duration::from_secs(3_600),
             retry: Duration::from_secs(60),
         }

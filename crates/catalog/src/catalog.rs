@@ -98,7 +98,7 @@ impl Catalog {
         };
         let mut hot = false;
         match &mut entry.phase {
-            Phase::Cold { requests: seen, prefixes: from } => {
+            Phase::Cold { requests: seen, prefixes: from, wanted } => {
                 *seen = seen.saturating_add(1);
                 if let Some(prefix) = demand.prefix
                     && !from.contains(&prefix)
@@ -107,7 +107,7 @@ impl Catalog {
                     from.push(prefix);
                 }
                 let wide = demand.prefix.is_none() || from.len() >= prefixes as usize;
-                hot = *seen >= requests && wide;
+                hot = *wanted || (*seen >= requests && wide);
                 self.cold.remove(&entry.used);
                 entry.used = used;
                 self.cold.insert(used, demand.path.clone());
@@ -149,6 +149,12 @@ impl Catalog {
                 if !std::mem::replace(confirmed, true) {
                     out.push(Effect::Show(path.clone()));
                 }
+            }
+            // An answer that passes by is hashed by whoever watches it pass.
+            Some(phase @ Phase::Cold { .. })
+                if matches!(demand.source, Source::Passing | Source::None) =>
+            {
+                *phase = Phase::wanted();
             }
             Some(Phase::Cold { .. }) => {
                 self.admit(now, path, &demand.source, out);
@@ -201,10 +207,8 @@ impl Catalog {
             }
             Err(failure) => {
                 entry.phase = match failure {
-                    // It was hot a moment ago: the next request is enough to try again.
-                    Failure::Changed | Failure::Interrupted => {
-                        Phase::Cold { requests: u32::MAX - 1, prefixes: Vec::new() }
-                    }
+                    // It was hot a moment ago: the next answer is enough to try again.
+                    Failure::Changed | Failure::Interrupted => Phase::wanted(),
                     Failure::Unreadable => {
                         entry.failures = entry.failures.saturating_add(1).min(10);
                         Phase::Refused { until: Some(now + retry * (1 << (entry.failures - 1))) }
@@ -229,12 +233,17 @@ impl Catalog {
         }
     }
 
-    /// Forgets an asset: by the operator's word, or because its stored metainfo is gone.
-    pub fn purge(&mut self, now: Duration, path: &AssetPath, out: &mut Vec<Effect>) {
-        if self.entries.contains_key(path) {
+    /// Takes note that the bytes behind a ready asset are not those that were hashed. The next answer is
+    /// enough to hash the new ones.
+    pub fn stale(&mut self, path: &AssetPath, out: &mut Vec<Effect>) {
+        if self.state(path) == AssetState::Ready {
             self.detach(path, out);
-            self.entries.remove(path);
-            self.start_jobs(now, out);
+            let used = self.tick();
+            if let Some(entry) = self.entries.get_mut(path) {
+                (entry.phase, entry.used) = (Phase::wanted(), used);
+                self.cold.insert(used, path.clone());
+                self.bound_cold();
+            }
         }
     }
 
@@ -284,7 +293,8 @@ impl Catalog {
 
     fn deadline_of(&self, path: &AssetPath) -> Option<Duration> {
         match self.entries.get(path)?.phase {
-            Phase::Hashing { since, .. } => Some(since + self.admission.deadline),
+            // An answer that passes by takes as long as its visitor does; its worker ends it when it stalls.
+            Phase::Hashing { since, passing: false, .. } => Some(since + self.admission.deadline),
             _ => None,
         }
     }
@@ -322,7 +332,7 @@ impl Catalog {
                 entry.phase = if flapping {
                     Phase::Refused { until: Some(now + FLAPPING) }
                 } else {
-                    Phase::Cold { requests: u32::MAX - 1, prefixes: Vec::new() }
+                    Phase::wanted()
                 };
                 entry.used = used;
                 self.cold.insert(used, demand.path.clone());
@@ -573,6 +583,36 @@ mod tests {
         site.ask("a", "1", None, file());
         assert_eq!(site.out.split_off(0), [Effect::Show(path("a"))]);
         assert_eq!(site.catalog.ready_version(&path("a")), Some(&version("1")));
+    }
+
+    #[test]
+    fn a_stale_asset_is_hashed_again_at_the_next_answer_whoever_asks() {
+        let mut site = Site::new(Admission::default());
+        for prefix in 1..=3 {
+            site.ask("a", "1", Some(prefix), file());
+        }
+        let job = site.jobs().remove(0);
+        site.catalog.finished(NOW, job.id, Ok(()), &mut site.out);
+        site.out.clear();
+        site.catalog.stale(&path("a"), &mut site.out);
+        assert_eq!(site.out.split_off(0), [Effect::Retire(path("a"))]);
+        assert_eq!(site.ask("a", "2", Some(1), file()).state, AssetState::Hashing);
+    }
+
+    #[test]
+    fn a_preloaded_asset_that_only_passes_by_waits_for_its_next_answer() {
+        let mut site = Site::new(Admission::default());
+        let (path, version) = (path("a"), version("1"));
+        site.catalog.preload(
+            NOW,
+            &path,
+            &version,
+            "application/zip",
+            Source::Passing,
+            &mut site.out,
+        );
+        assert_eq!(site.catalog.pending(), 0);
+        assert!(site.ask("a", "1", Some(1), Source::Passing).tee.is_some());
     }
 
     #[test]

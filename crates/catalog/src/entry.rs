@@ -79,9 +79,11 @@ pub(crate) struct Entry {
 
 #[derive(Debug)]
 pub(crate) enum Phase {
+    /// `wanted`: it was hot before, or the operator listed it; one answer is enough.
     Cold {
         requests: u32,
         prefixes: Vec<u64>,
+        wanted: bool,
     },
     Queued {
         source: Source,
@@ -102,7 +104,11 @@ pub(crate) enum Phase {
 
 impl Phase {
     pub(crate) fn cold() -> Self {
-        Self::Cold { requests: 0, prefixes: Vec::new() }
+        Self::Cold { requests: 0, prefixes: Vec::new(), wanted: false }
+    }
+
+    pub(crate) fn wanted() -> Self {
+        Self::Cold { requests: 0, prefixes: Vec::new(), wanted: true }
     }
 
     pub(crate) fn state(&self) -> AssetState {

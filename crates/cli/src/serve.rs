@@ -11,7 +11,10 @@ use crate::demo::NarrowLine;
 use crate::{demo, preload, run, settings};
 
 pub(crate) fn run(args: ServeArgs) -> anyhow::Result<()> {
-    let base = if args.demo { demo::config() } else { Config::default() };
+    let mut base = if args.demo { demo::config() } else { Config::default() };
+    // A mirror is there to be shared: what is new in it need not become popular first.
+    (base.admission.requests, base.admission.prefixes) = (1, 1);
+    base.site.suffixes = true;
     let mut config = settings::load(&base, &args.common)?;
     let directory = match args.directory {
         Some(directory) => directory,

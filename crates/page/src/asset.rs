@@ -5,9 +5,9 @@ use manyhands_metainfo::{AssetPath, Validator, Version};
 
 use crate::fields::{
     CacheControl, ContentType, Disposition, LastModified, Vary, content_length, content_range,
-    entity_tag, has_foreign_cookie, is_identity, last_modified,
+    entity_tag, is_identity, last_modified,
 };
-use crate::{AssetOffer, Headers, Policy, Reason, RequestHead, ResponseHead, media};
+use crate::{AssetOffer, Headers, Policy, Reason, RequestHead, ResponseHead, media, visitor};
 
 /// Whether this response offers a file that may be shared.
 pub(crate) fn offer<Q, R>(
@@ -37,7 +37,7 @@ where
     if !known && !media::has_allowed_extension(policy.types(), &path.file_name()) {
         return Err(Reason::Extension);
     }
-    let cookie = is_anonymous(request, &path, policy)?;
+    let cookie = visitor::is_anonymous(request, Some(&path), policy)?;
     is_public(response)?;
     let length = complete_length(request, response)?;
     if length < policy.min_size() {
@@ -47,7 +47,7 @@ where
         return Err(Reason::TooLarge);
     }
     let version = Version { validator: validator(response)?, length, file: None };
-    let demand = request.method == "GET" && names_site(request, policy);
+    let demand = request.method == "GET" && visitor::names_site(request, policy);
     Ok(AssetOffer {
         path,
         version,
@@ -55,31 +55,6 @@ where
         demand,
         teeable: demand && response.status == 200 && !cookie && !request.has("range"),
     })
-}
-
-/// Whether the request names the site, or nobody. Another virtual host behind the same port may have
-/// another file under the same path.
-fn names_site<Q: Headers + ?Sized>(request: &RequestHead<'_, Q>, policy: &Policy) -> bool {
-    request.headers.values("host").all(|host| policy.is_site(host))
-}
-
-/// Whether nothing in the request speaks for a particular visitor. A foreign cookie is let by where
-/// the operator called the path public, and only there: `Cache-Control: public` is often set for
-/// whole sites, logins included, and demand counted from logged-in visitors would make us fetch,
-/// list and announce files that only they should know of. Returns whether there was one.
-fn is_anonymous<Q: Headers + ?Sized>(
-    request: &RequestHead<'_, Q>,
-    path: &AssetPath,
-    policy: &Policy,
-) -> Result<bool, Reason> {
-    if request.has("authorization") || request.has("proxy-authorization") {
-        return Err(Reason::Authorization);
-    }
-    let cookie = has_foreign_cookie(request.headers, policy.cookie());
-    if cookie && !policy.is_public(path.as_str()) {
-        return Err(Reason::RequestCookie);
-    }
-    Ok(cookie)
 }
 
 /// The path of which this refusal says that there is no file for everybody (any more). Only a request
@@ -95,21 +70,20 @@ where
     Q: Headers + ?Sized,
     R: Headers + ?Sized,
 {
-    const PARTICULAR: [&str; 8] = [
-        "authorization",
-        "if-match",
-        "if-modified-since",
-        "if-none-match",
-        "if-range",
-        "if-unmodified-since",
-        "proxy-authorization",
-        "range",
-    ];
     let plain = request.is_get_or_head()
         && request.query.is_none()
-        && !PARTICULAR.iter().any(|name| request.has(name))
-        && !has_foreign_cookie(request.headers, policy.cookie())
-        && names_site(request, policy);
+        && ![
+            "if-match",
+            "if-modified-since",
+            "if-none-match",
+            "if-range",
+            "if-unmodified-since",
+            "range",
+        ]
+        .iter()
+        .any(|name| request.has(name))
+        && matches!(visitor::is_anonymous(request, None, policy), Ok(false))
+        && visitor::names_site(request, policy);
     let says_nothing = matches!(response.status, 304 | 408 | 429 | 500..)
         || matches!(reason, Reason::Encoded | Reason::Reserved);
     if !plain || says_nothing {

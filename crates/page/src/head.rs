@@ -9,11 +9,18 @@ use http::HeaderMap;
 pub trait Headers {
     /// The values of all field lines called `name` (lower case), in order of arrival.
     fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> + 'a;
+
+    /// The names of all fields, in any case; one may come more than once.
+    fn names(&self) -> impl Iterator<Item = &str>;
 }
 
 impl Headers for HeaderMap {
     fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> + 'a {
         self.get_all(name).into_iter().map(http::HeaderValue::as_bytes)
+    }
+
+    fn names(&self) -> impl Iterator<Item = &str> {
+        self.keys().map(http::HeaderName::as_str)
     }
 }
 
@@ -22,6 +29,10 @@ impl<N: AsRef<str>, V: AsRef<[u8]>> Headers for [(N, V)] {
         self.iter()
             .filter(move |(field, _)| field.as_ref().eq_ignore_ascii_case(name))
             .map(|(_, value)| value.as_ref())
+    }
+
+    fn names(&self) -> impl Iterator<Item = &str> {
+        self.iter().map(|(name, _)| name.as_ref())
     }
 }
 

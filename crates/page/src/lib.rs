@@ -22,6 +22,7 @@ mod plan;
 mod policy;
 mod reason;
 mod request;
+mod visitor;
 
 pub use edits::{HeaderEdit, HeaderEdits, asset_edits};
 pub use fields::preferred_coding;

@@ -98,6 +98,8 @@ reasons! {
         "The path is not one that can be shared (malformed, ambiguous, or a directory)."
     Authorization "authorization"
         "The request carried credentials, so the answer may be for this visitor alone."
+    RequestField "request_field"
+        "The request carried a field that is not known to be harmless; it may be a key, and the answer for its holder alone."
     RequestCookie "request_cookie"
         "The request carried a cookie, so the answer may be for this visitor alone; list the path as public if it is not."
     SetCookie "set_cookie"

@@ -1,11 +1,16 @@
 use std::net::{IpAddr, SocketAddr};
 
+use http::header::HOST;
+use http::uri::Authority;
 use http::{HeaderMap, HeaderName};
 use ipnet::IpNet;
 use manyhands_protocol::tracker::Prefix;
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-const FORWARDED: HeaderName = HeaderName::from_static("forwarded");
+
+/// Fields by which somebody in between gives itself away.
+const IN_BETWEEN: [&str; 6] =
+    ["forwarded", "via", "x-real-ip", "true-client-ip", "cf-connecting-ip", "cdn-loop"];
 
 /// Request extension: the address of the socket this request came in on.
 ///
@@ -25,7 +30,6 @@ impl Client {
     /// Reads the forwarded address only where the socket's other end is trusted to write it: the
     /// rightmost `X-Forwarded-For` entry that is not itself a trusted proxy.
     pub(crate) fn of(peer: Option<PeerAddress>, headers: &HeaderMap, trusted: &[IpNet]) -> Self {
-        let forwarded = headers.contains_key(X_FORWARDED_FOR) || headers.contains_key(FORWARDED);
         let Some(PeerAddress(peer)) = peer else { return Self { address: None, direct: false } };
         let is_trusted = |address: &IpAddr| trusted.iter().any(|network| network.contains(address));
         let mut address = peer.ip().to_canonical();
@@ -41,7 +45,7 @@ impl Client {
                 }
             }
         }
-        Self { address: Some(address), direct: !forwarded }
+        Self { address: Some(address), direct: is_direct(headers) }
     }
 
     /// The visitor's address prefix.
@@ -58,6 +62,22 @@ impl Client {
     pub(crate) fn is_operator(&self) -> bool {
         self.direct && self.address.is_some_and(|address| address.is_loopback())
     }
+}
+
+/// Whether nobody stands in between, and the request names this machine: a page of a stranger that
+/// has its name lead here (DNS rebinding) can't change `Host`.
+fn is_direct(headers: &HeaderMap) -> bool {
+    let in_between = headers.keys().any(|name| {
+        name.as_str().starts_with("x-forwarded-") || IN_BETWEEN.contains(&name.as_str())
+    });
+    let named = headers.get_all(HOST).iter().all(|host| {
+        let host = host.to_str().ok().and_then(|host| host.parse::<Authority>().ok());
+        host.is_some_and(|host| {
+            let name = host.host().trim_matches(['[', ']']);
+            name.parse::<IpAddr>().map_or(name == "localhost", |address| address.is_loopback())
+        })
+    });
+    !in_between && named
 }
 
 #[cfg(test)]
@@ -80,6 +100,24 @@ mod tests {
         assert_eq!(spoofed.address, Some("198.51.100.7".parse().unwrap()));
         assert!(!client("127.0.0.1", &["127.0.0.1"], &[]).is_operator());
         assert!(client("127.0.0.1", &[], &[]).is_operator());
+        assert!(!client("198.51.100.7", &[], &[]).is_operator());
+    }
+
+    #[test]
+    fn the_operator_asks_by_a_name_of_this_machine_and_directly() {
+        let asked = |name: &'static str, value: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(name, value.parse().unwrap());
+            let peer = PeerAddress("127.0.0.1:1000".parse().unwrap());
+            Client::of(Some(peer), &headers, &[]).is_operator()
+        };
+        for host in ["127.0.0.1:8080", "localhost", "[::1]:8080"] {
+            assert!(asked("host", host), "{host}");
+        }
+        assert!(!asked("host", "evil.example"));
+        for name in ["via", "x-real-ip", "x-forwarded-proto", "x-forwarded-host", "forwarded"] {
+            assert!(!asked(name, "x"), "{name}");
+        }
     }
 
     #[test]

@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, Sleep};
 use tokio_rustls::server::TlsStream;
 
 use super::scan::{Place, Scanner};
+use super::seats::Seat;
 
 /// What the requests of a connection tell its socket.
 #[derive(Debug, Default)]
@@ -65,16 +65,11 @@ pub(crate) struct Guarded<S: Socket> {
     read_timer: Pin<Box<Sleep>>,
     write_timer: Option<Pin<Box<Sleep>>>,
     /// Its place among the connections, which it keeps as a tunnel.
-    _permit: Option<OwnedSemaphorePermit>,
+    _seat: Seat,
 }
 
 impl<S: Socket> Guarded<S> {
-    pub(crate) fn new(
-        socket: S,
-        shared: Arc<Shared>,
-        patience: Patience,
-        permit: Option<OwnedSemaphorePermit>,
-    ) -> Self {
+    pub(crate) fn new(socket: S, shared: Arc<Shared>, patience: Patience, seat: Seat) -> Self {
         let read_timer = Box::pin(tokio::time::sleep(patience.header));
         Self {
             socket,
@@ -84,7 +79,7 @@ impl<S: Socket> Guarded<S> {
             since: Instant::now(),
             read_timer,
             write_timer: None,
-            _permit: permit,
+            _seat: seat,
         }
     }
 

@@ -4,6 +4,7 @@ mod bind;
 mod connection;
 mod guard;
 mod scan;
+mod seats;
 mod serve;
 mod tls;
 

@@ -15,7 +15,6 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::net::TcpStream;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use tower_service::Service;
@@ -24,6 +23,7 @@ use super::Arrival;
 use super::bind::Listener;
 use super::connection::call;
 use super::guard::{Guarded, Patience, Shared, Socket};
+use super::seats::{Seat, Seats};
 use crate::BoxError;
 
 /// Bytes that one connection may hold back, in each direction.
@@ -40,6 +40,7 @@ pub struct ServeOptions {
     handshake_timeout: Duration,
     drain_timeout: Duration,
     max_connections: usize,
+    max_an_address: usize,
     max_headers: usize,
     max_streams: u32,
 }
@@ -52,6 +53,8 @@ impl Default for ServeOptions {
     /// - handshake timeout 10 s for TLS.
     /// - drain timeout 30 s for answers under way when told to stop.
     /// - max connections 8,192; more wait in the system's queue.
+    /// - max connections of one client 256 (an IPv4 address, an IPv6 /64; loopback has no bound): more
+    ///   are closed at once.
     /// - max headers 128 lines, of 64 KiB together (HTTP/2: 32 KiB).
     /// - max streams 128 of one HTTP/2 connection.
     fn default() -> Self {
@@ -62,6 +65,7 @@ impl Default for ServeOptions {
             handshake_timeout: Duration::from_secs(10),
             drain_timeout: Duration::from_secs(30),
             max_connections: 8_192,
+            max_an_address: 256,
             max_headers: 128,
             max_streams: 128,
         }
@@ -107,7 +111,14 @@ impl ServeOptions {
     /// How many connections are served at a time; at least one.
     #[must_use]
     pub fn with_max_connections(mut self, count: usize) -> Self {
-        self.max_connections = count.clamp(1, Semaphore::MAX_PERMITS);
+        self.max_connections = count.clamp(1, tokio::sync::Semaphore::MAX_PERMITS);
+        self
+    }
+
+    /// How many connections one client may have; at least one.
+    #[must_use]
+    pub fn with_max_an_address(mut self, count: usize) -> Self {
+        self.max_an_address = count.max(1);
         self
     }
 
@@ -158,18 +169,17 @@ pub async fn serve<S, B, P, F>(
     F: Future<Output = ()>,
 {
     let graceful = GracefulShutdown::new();
-    let permits = Arc::new(Semaphore::new(options.max_connections));
+    let seats = Seats::new(options.max_connections, options.max_an_address);
     let port = Port { service, prepare, builder: options.builder(), options: options.clone() };
     let Listener { tcp, tls } = listener;
     let mut connections = JoinSet::new();
     let mut shutdown = pin!(shutdown);
     loop {
         let accepting = async {
-            // Never closed.
-            let permit = permits.clone().acquire_owned().await.ok();
-            (tcp.accept().await, permit)
+            let room = seats.room().await;
+            (tcp.accept().await, room)
         };
-        let (accepted, permit) = tokio::select! {
+        let (accepted, room) = tokio::select! {
             () = &mut shutdown => break,
             Some(_) = connections.join_next() => continue,
             accepted = accepting => accepted,
@@ -184,8 +194,12 @@ pub async fn serve<S, B, P, F>(
                 continue;
             }
         };
+        let Some(seat) = seats.seat(peer.ip(), room) else {
+            tracing::debug!(%peer, "a client has all the connections it may have");
+            continue;
+        };
         let (port, tls, watcher) = (port.clone(), tls.clone(), graceful.watcher());
-        connections.spawn(port.connection(socket, peer, tls, Place { watcher, permit }));
+        connections.spawn(port.connection(socket, peer, tls, Place { watcher, seat }));
     }
     drop(tcp);
     let drained = tokio::time::timeout(options.drain_timeout, graceful.shutdown()).await;
@@ -206,7 +220,7 @@ fn is_of_one_connection(error: &std::io::Error) -> bool {
 /// What a connection holds while it lives.
 struct Place {
     watcher: Watcher,
-    permit: Option<OwnedSemaphorePermit>,
+    seat: Seat,
 }
 
 #[derive(Clone)]
@@ -246,7 +260,7 @@ where
 
     async fn http(self, socket: impl Socket, arrival: Arrival, place: Place) {
         let shared = Arc::new(Shared::default());
-        let socket = Guarded::new(socket, shared.clone(), self.options.patience(), place.permit);
+        let socket = Guarded::new(socket, shared.clone(), self.options.patience(), place.seat);
         let (service, prepare) = (self.service, self.prepare);
         let service = service_fn(move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(arrival);

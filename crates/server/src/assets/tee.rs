@@ -1,9 +1,12 @@
+use std::future::Future;
+use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use manyhands_catalog::{Failure, JobId};
 use tokio::sync::mpsc;
+use tokio::time::{Instant, Sleep, sleep};
 use tokio_util::sync::PollSender;
 
 use crate::engine::Engine;
@@ -20,7 +23,7 @@ pub struct Tee {
     engine: Engine,
     job: JobId,
     chunks: Option<PollSender<Bytes>>,
-    waiting: Option<Instant>,
+    waiting: Option<(Instant, Pin<Box<Sleep>>)>,
     waited: Duration,
 }
 
@@ -35,14 +38,16 @@ impl Tee {
         let Some(chunks) = &mut self.chunks else { return Poll::Ready(()) };
         let polled = chunks.poll_reserve(cx);
         if polled.is_pending() {
-            let since = *self.waiting.get_or_insert_with(Instant::now);
-            if self.waited + since.elapsed() < PATIENCE {
+            let left = PATIENCE.saturating_sub(self.waited);
+            let (_, patience) =
+                self.waiting.get_or_insert_with(|| (Instant::now(), Box::pin(sleep(left))));
+            if patience.as_mut().poll(cx).is_pending() {
                 return Poll::Pending;
             }
             self.give_up();
             return Poll::Ready(());
         }
-        self.waited += self.waiting.take().map_or(Duration::ZERO, |since| since.elapsed());
+        self.waited += self.waiting.take().map_or(Duration::ZERO, |(since, _)| since.elapsed());
         if matches!(polled, Poll::Ready(Err(_))) {
             self.give_up();
         }

@@ -17,11 +17,19 @@ pub struct SiteSection {
     /// of this site unregister it and delete what it kept, at the latest when they next look for a new
     /// one (browsers do so within 24 hours).
     pub disabled: bool,
+    /// Whether `<asset path>.torrent` and `.magnet` are answered beside the reserved prefix. Default
+    /// false: a site may have such files of its own. `manyhands serve` sets it.
+    pub suffixes: bool,
 }
 
 impl Default for SiteSection {
     fn default() -> Self {
-        Self { origin: None, prefix: "/.well-known/manyhands/".to_owned(), disabled: false }
+        Self {
+            origin: None,
+            prefix: "/.well-known/manyhands/".to_owned(),
+            disabled: false,
+            suffixes: false,
+        }
     }
 }
 

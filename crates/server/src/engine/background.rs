@@ -12,11 +12,11 @@ const TICK: Duration = Duration::from_secs(5);
 impl Engine {
     /// Starts the background work once there is a runtime to start it on: layers are often built before.
     pub(crate) fn wake(&self) {
-        if self.0.background.is_completed() {
+        if self.0.runtime.get().is_some() {
             return;
         }
         let Ok(runtime) = Handle::try_current() else { return };
-        self.0.background.call_once(|| {
+        self.0.runtime.get_or_init(|| {
             runtime.spawn(expire(Arc::downgrade(&self.0)));
             let stun = self.0.stun.lock().unwrap_or_else(PoisonError::into_inner).take();
             if let Some(stun) = stun {
@@ -26,7 +26,14 @@ impl Engine {
                     }
                 });
             }
+            runtime
         });
+    }
+
+    /// The host's runtime; `None` where there is none.
+    pub(super) fn runtime(&self) -> Option<Handle> {
+        self.wake();
+        self.0.runtime.get().cloned()
     }
 }
 

@@ -8,7 +8,6 @@ use http_body_util::BodyExt;
 use manyhands_catalog::{Failure, Job, JobId, Source};
 use manyhands_metainfo::{Hashes, Record, Version};
 use manyhands_page::{AssetOffer, Decision, RequestHead, ResponseHead, plan};
-use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
 use super::Engine;
@@ -21,31 +20,23 @@ const TEE_QUEUE: usize = 64;
 const FETCH_QUEUE: usize = 4;
 
 impl Engine {
-    /// Starts a job on a thread of its own.
+    /// Starts a job.
     pub(super) fn start_job(&self, job: Job) {
-        self.wake();
-        let control = self.control(job.id);
-        let Ok(runtime) = Handle::try_current() else {
+        let Some(runtime) = self.runtime() else {
             self.job_ended(job.id, Err(Failure::Interrupted));
             return;
         };
+        let control = self.control(job.id);
         let engine = self.clone();
         match job.source.clone() {
-            Source::File(path) => {
-                runtime.spawn_blocking(move || {
-                    let identity = job.version.file.ok_or(Failure::Unreadable);
-                    let hashes =
-                        identity.and_then(|identity| hashing::file(&path, &identity, &control));
-                    engine.publish(job, hashes, Some(path.to_path_buf()));
-                });
-            }
+            Source::File(path) => self.work(job.id, move || {
+                let identity = job.version.file.ok_or(Failure::Unreadable);
+                let hashes =
+                    identity.and_then(|identity| hashing::file(&path, &identity, &control));
+                engine.publish(job, hashes, Some(path.to_path_buf()));
+            }),
             Source::Fetch => {
-                runtime.spawn(async move {
-                    let hashes = engine.fetch(&job, control).await;
-                    // The disk is waited for off the async threads.
-                    let _ = tokio::task::spawn_blocking(move || engine.publish(job, hashes, None))
-                        .await;
-                });
+                runtime.spawn(async move { engine.fetch(job, control).await });
             }
             Source::Passing | Source::None => {
                 self.job_ended(job.id, Err(Failure::Interrupted));
@@ -55,9 +46,7 @@ impl Engine {
 
     /// Hashes an answer while it passes by on its way to a visitor.
     pub(super) fn tee(&self, id: JobId, offer: &AssetOffer, version: Version) -> Tee {
-        let control = self.control(id);
         let (chunks, queue) = mpsc::channel(TEE_QUEUE);
-        let engine = self.clone();
         let job = Job {
             id,
             path: offer.path.clone(),
@@ -65,15 +54,59 @@ impl Engine {
             content_type: offer.content_type.clone(),
             source: Source::Passing,
         };
-        tokio::task::spawn_blocking(move || {
-            let hashes = hashing::stream(job.version.length, queue, &control);
-            engine.publish(job, hashes, None);
-        });
+        let control = self.control(id);
+        self.hash_stream(job, queue, control, Failure::Interrupted);
         Tee::new(self.clone(), id, chunks)
     }
 
+    /// Hashes chunks as they come in. `broken_off` is what it means when they end too early.
+    fn hash_stream(
+        &self,
+        job: Job,
+        chunks: mpsc::Receiver<Bytes>,
+        control: Control,
+        broken_off: Failure,
+    ) {
+        let engine = self.clone();
+        let Some(runtime) = self.runtime() else {
+            self.job_ended(job.id, Err(Failure::Interrupted));
+            return;
+        };
+        self.work(job.id, move || {
+            let hashes = hashing::stream(job.version.length, chunks, &control, &runtime);
+            let hashes = hashes.map_err(|failure| match failure {
+                Failure::Interrupted => broken_off,
+                other => other,
+            });
+            engine.publish(job, hashes, None);
+        });
+    }
+
+    /// Runs on a thread of our own: the host's blocking threads are the host's.
+    fn work(&self, job: JobId, work: impl FnOnce() + Send + 'static) {
+        let named = std::thread::Builder::new().name("manyhands-hash".to_owned());
+        if let Err(error) = named.spawn(work) {
+            tracing::error!(%error, "cannot start a hash worker");
+            self.job_ended(job, Err(Failure::Unreadable));
+        }
+    }
+
     /// Asks the site as nobody, and takes the answer only if it is what the visitor got.
-    async fn fetch(&self, job: &Job, control: Control) -> Result<Hashes, Failure> {
+    async fn fetch(self, job: Job, control: Control) {
+        let response = match self.ask(&job).await {
+            Ok(response) => response,
+            Err(failure) => {
+                self.job_ended(job.id, Err(failure));
+                return;
+            }
+        };
+        let (chunks, queue) = mpsc::channel(FETCH_QUEUE);
+        // Our own GET that breaks off is asked again after a while, not with the next request.
+        self.hash_stream(job, queue, control, Failure::Unreadable);
+        feed(response.into_body(), chunks).await;
+    }
+
+    async fn ask(&self, job: &Job) -> Result<Response<FetchBody>, Failure> {
         let fetch = self.0.fetch.as_ref().ok_or(Failure::Unreadable)?;
         let mut headers = HeaderMap::new();
         headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
@@ -88,15 +121,7 @@ impl Engine {
             Failure::Unreadable
         })?;
         self.judge(job, &headers, &response)?;
-        let (chunks, queue) = mpsc::channel(FETCH_QUEUE);
-        let length = job.version.length;
-        let worker = tokio::task::spawn_blocking(move || hashing::stream(length, queue, &control));
-        feed(response.into_body(), chunks).await;
-        match worker.await {
-            // Our own GET broke off: asked again after a while, not with the next request.
-            Ok(Err(Failure::Interrupted)) | Err(_) => Err(Failure::Unreadable),
-            Ok(hashes) => hashes,
-        }
+        Ok(response)
     }
 
     /// Whether the anonymous answer is the one the visitor got.

@@ -8,7 +8,7 @@ mod start;
 pub use start::{StartError, StateError};
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -16,6 +16,7 @@ use http::{HeaderMap, Request, Response};
 use manyhands_catalog::{AssetState, Catalog, Demand, Effect, Failure, JobId, Source};
 use manyhands_metainfo::{AssetPath, Digest, LocalFile, Version, digest_page};
 use manyhands_page::{AssetOffer, Policy, Reason};
+use tokio::runtime::Handle;
 
 use crate::assets::hashing::Control;
 use crate::assets::{Fetch, Ready, Shelf, Tee};
@@ -42,7 +43,7 @@ pub(crate) struct Inner {
     site: SiteDocument,
     counters: Counters,
     stun: Mutex<Option<Responder>>,
-    background: Once,
+    runtime: OnceLock<Handle>,
 }
 
 /// What a host does with an eligible answer.
@@ -67,15 +68,19 @@ impl Engine {
         Client::of(peer, headers, &self.0.checked.trusted)
     }
 
-    /// Answers a request below the reserved prefix; `None` for every other path.
+    /// Answers a request below the reserved prefix or, where enabled, for an asset's metainfo by suffix;
+    /// `None` for every other path.
     pub fn reserved<B>(
         &self,
         request: &mut Request<B>,
         client: &Client,
     ) -> Option<Response<Bytes>> {
         self.wake();
-        let path = request.uri().path().strip_prefix(self.policy().prefix())?.strip_prefix('/')?;
-        let path = path.to_owned();
+        let below = request.uri().path().strip_prefix(self.policy().prefix());
+        let Some(path) = below.and_then(|below| below.strip_prefix('/')).map(str::to_owned) else {
+            let enabled = self.0.checked.config.site.suffixes;
+            return if enabled { reserved::suffix_answer(self, request) } else { None };
+        };
         Some(reserved::answer(self, &path, request, client))
     }
 
@@ -154,7 +159,7 @@ impl Engine {
         let ready = self.0.shelf.ready(path).filter(|ready| *ready.version() == version);
         if ready.is_none() || self.0.shelf.file_changed(path) {
             // Better made anew than served doubtful.
-            self.with_catalog(|catalog, now, out| catalog.purge(now, path, out));
+            self.with_catalog(|catalog, _, out| catalog.stale(path, out));
             return None;
         }
         ready

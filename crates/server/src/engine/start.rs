@@ -2,7 +2,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
-use std::sync::{Arc, Mutex, Once};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Instant;
 
 use manyhands_catalog::{Admission, Catalog};
@@ -86,7 +86,7 @@ impl Engine {
             site: SiteDocument::default(),
             counters: Counters::default(),
             stun: Mutex::new(stun),
-            background: Once::new(),
+            runtime: OnceLock::new(),
             checked,
         };
         Ok(Self(Arc::new(inner)))

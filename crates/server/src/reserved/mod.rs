@@ -6,11 +6,13 @@ mod encoded;
 mod scripts;
 mod site;
 mod status;
+mod suffix;
 
 pub(crate) use encoded::Encoded;
 pub(crate) use scripts::Scripts;
 pub(crate) use site::{SiteDocument, Token};
 pub(crate) use status::Counters;
+pub(crate) use suffix::answer as suffix_answer;
 
 use bytes::Bytes;
 use http::header::{
@@ -20,6 +22,7 @@ use http::header::{
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
 use manyhands_metainfo::{AssetPath, Digest};
 
+use crate::assets::Ready;
 use crate::client::Client;
 use crate::engine::Engine;
 
@@ -63,8 +66,8 @@ fn route(engine: &Engine, path: &str, headers: &HeaderMap, client: &Client) -> R
         "status.json" => status::answer(engine, client),
         _ => match path.split_once('/') {
             Some(("manifest", asset)) => manifest(engine, asset, headers),
-            Some(("torrent", asset)) => torrent(engine, asset),
-            Some(("magnet", asset)) => magnet(engine, asset),
+            Some(("torrent", asset)) => metainfo(engine, asset, torrent_of),
+            Some(("magnet", asset)) => metainfo(engine, asset, magnet_of),
             Some(("digests", rest)) => digests(engine, rest),
             _ => plain(StatusCode::NOT_FOUND, "nothing is served under this path"),
         },
@@ -82,10 +85,18 @@ fn manifest(engine: &Engine, asset: &str, headers: &HeaderMap) -> Response<Bytes
     response
 }
 
-fn torrent(engine: &Engine, asset: &str) -> Response<Bytes> {
-    let Some(ready) = asset_path(asset).and_then(|path| engine.ready(&path)) else {
-        return unshared();
-    };
+fn metainfo(
+    engine: &Engine,
+    asset: &str,
+    answer: fn(&Ready) -> Response<Bytes>,
+) -> Response<Bytes> {
+    match asset_path(asset).and_then(|path| engine.ready(&path)) {
+        Some(ready) => answer(&ready),
+        None => unshared(),
+    }
+}
+
+fn torrent_of(ready: &Ready) -> Response<Bytes> {
     let mut response = Response::new(ready.torrent.clone());
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-bittorrent"));
@@ -103,15 +114,10 @@ fn torrent(engine: &Engine, asset: &str) -> Response<Bytes> {
     response
 }
 
-fn magnet(engine: &Engine, asset: &str) -> Response<Bytes> {
-    match asset_path(asset).and_then(|path| engine.ready(&path)) {
-        Some(ready) => {
-            let mut response = plain(StatusCode::OK, &ready.magnet);
-            response.headers_mut().insert(CACHE_CONTROL, BRIEF);
-            response
-        }
-        None => unshared(),
-    }
+fn magnet_of(ready: &Ready) -> Response<Bytes> {
+    let mut response = plain(StatusCode::OK, &ready.magnet);
+    response.headers_mut().insert(CACHE_CONTROL, BRIEF);
+    response
 }
 
 /// `<root>/<page>`: found by content, so that it may be kept for ever.

@@ -20,6 +20,7 @@ const LEASE: Duration = Duration::from_secs(24 * 3600);
 #[serde(rename_all = "camelCase")]
 struct Site<'a> {
     v: u8,
+    origin: &'a str,
     disabled: bool,
     lease: u64,
     consent: ConsentMode,
@@ -72,9 +73,10 @@ pub(super) fn answer(engine: &Engine, headers: &HeaderMap) -> Response<Bytes> {
 }
 
 fn document(engine: &Engine, expiry: u64) -> Vec<u8> {
-    let Checked { config, policy, stun_url, .. } = engine.checked();
+    let Checked { config, origin, policy, stun_url, .. } = engine.checked();
     let site = Site {
         v: 1,
+        origin,
         disabled: config.site.disabled,
         lease: LEASE.as_secs(),
         consent: config.consent.mode,
