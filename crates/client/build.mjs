@@ -4,6 +4,7 @@ import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { build } from "esbuild";
+import { minify } from "terser";
 
 const here = dirname(fileURLToPath(import.meta.url));
 
@@ -20,24 +21,38 @@ export const digest = () => {
   return hash.digest("hex");
 };
 
-export const bundle = async (entry, format) => {
-  const result = await build({
+/** Each script, what kind it is, and how it knows its own address where `import.meta` does not exist. */
+export const ENTRIES = {
+  loader: { format: "iife", address: "document.currentScript.src" },
+  client: { format: "esm" },
+  sw: { format: "iife", address: "location.href" },
+  "sw-off": { format: "iife", address: "location.href" },
+};
+
+/** esbuild bundles and strips types; terser, which inlines and folds more, makes it small. */
+export const bundle = async (entry) => {
+  const { format, address } = ENTRIES[entry];
+  const { outputFiles } = await build({
     absWorkingDir: here,
     entryPoints: [`ts/${entry}.ts`],
     bundle: true,
     write: false,
-    minify: true,
     format,
     target: "es2022",
     charset: "utf8",
     legalComments: "none",
+    ...(address && { define: { "import.meta.url": address } }),
   });
-  return result.outputFiles[0].contents;
+  const { code } = await minify(outputFiles[0].text, {
+    ecma: 2022,
+    module: format === "esm",
+    toplevel: true,
+    compress: { passes: 4, keep_fargs: false, unsafe_arrows: true, unsafe_methods: true, pure_getters: true },
+  });
+  return Buffer.from(`${code}\n`);
 };
 
-export const ENTRIES = { loader: "iife", client: "esm", sw: "iife", "sw-off": "iife" };
-
 if (process.argv[1] && import.meta.url === pathToFileURL(process.argv[1]).href) {
-  for (const [entry, format] of Object.entries(ENTRIES)) writeFileSync(join(here, `assets/${entry}.js`), await bundle(entry, format));
+  for (const entry of Object.keys(ENTRIES)) writeFileSync(join(here, `assets/${entry}.js`), await bundle(entry));
   writeFileSync(join(here, "assets/digest.txt"), `${digest()}\n`);
 }

@@ -22,7 +22,7 @@ test('a worker of ours that breaks every request is healed by the kill switch in
   }));
   await browser.context.route((url) => url.pathname === '/broken', (route) => route.fulfill({ contentType: 'text/html', body: '<!doctype html>' }));
   const page = await browser.open(`${s.origin}/broken`);
-  await page.evaluate((url) => navigator.serviceWorker.register(url, { scope: '/' }), `${PREFIX}/sw.js`);
+  await page.evaluate((url) => navigator.serviceWorker.register(url, { scope: '/' }), `${PREFIX}/sw.js?manyhands`);
   await controlled(page);
   await browser.context.unrouteAll();
   await assert.rejects(page.evaluate((path) => fetch(path), ASSET), 'the broken worker breaks the site');

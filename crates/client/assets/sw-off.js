@@ -1,1 +1,1 @@
-"use strict";(()=>{var n="manyhands";var e=self;e.addEventListener("install",()=>{e.skipWaiting()});e.addEventListener("activate",t=>{t.waitUntil(e.caches.delete(n).then(()=>e.registration.unregister()))});})();
+"use strict";(()=>{new URL(".",location.href);var e=self;e.addEventListener("install",()=>{e.skipWaiting()}),e.addEventListener("activate",t=>{t.waitUntil(e.caches.delete("manyhands").then(()=>e.registration.unregister()))})})();

@@ -5,7 +5,7 @@
  * The listener is on the window and in the bubbling phase: a page that handles its own links keeps them.
  */
 
-import { DOWNLOAD, PREFIX } from "./protocol";
+import { DOWNLOAD, WORKER } from "./protocol";
 
 /** What browsers show rather than save: a plain link to these is left alone. */
 const SHOWN = /\.(mp4|m4v|webm|og[agv]|mp3|m4a|aac|flac|wav|opus|pdf|jpe?g|png|gif|webp|avif|svg|txt|x?html?|json|xml|css|m?js)$/i;
@@ -17,7 +17,7 @@ export const handleLinks = (wanted: (url: URL) => boolean): (() => void) => {
     if (!link || event.defaultPrevented || event.button || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
     const url = new URL(link.href);
     const saves = link.hasAttribute("download");
-    if (!wanted(url) || (!saves && SHOWN.test(url.pathname)) || !navigator.serviceWorker.controller?.scriptURL.endsWith(`${PREFIX}sw.js`)) return;
+    if (!wanted(url) || (!saves && SHOWN.test(url.pathname)) || !navigator.serviceWorker.controller?.scriptURL.endsWith(WORKER)) return;
     event.preventDefault();
     const name = link.download || decodeURIComponent(url.pathname.slice(url.pathname.lastIndexOf("/") + 1));
     const frame = document.createElement("iframe");

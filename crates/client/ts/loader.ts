@@ -3,13 +3,16 @@
  * no peer connection and no WebSocket.
  */
 
-import { CACHE, CHOICE, PREFIX, type Api, type Client, type Site } from "./protocol";
+import { CACHE, CHOICE, PREFIX, WORKER, type Api, type Client, type Site } from "./protocol";
 
 const nav = navigator as Navigator & {
   globalPrivacyControl?: boolean;
   connection?: { saveData?: boolean; type?: string; effectiveType?: string };
 };
 const workers = nav.serviceWorker as ServiceWorkerContainer | undefined;
+
+/** Markup of the page can stand in this property's way (`<img name=currentScript>`): nothing is loaded from where that points. */
+const trusted = document.currentScript instanceof HTMLScriptElement;
 
 let state: "off" | "asking" | "on" = "off";
 let reason: string | undefined;
@@ -34,7 +37,7 @@ const choose = (value: string): void => {
 };
 
 const ours = (registration: ServiceWorkerRegistration): boolean =>
-  !!(registration.active ?? registration.waiting ?? registration.installing)?.scriptURL.endsWith(`${PREFIX}sw.js`);
+  !!(registration.active ?? registration.waiting ?? registration.installing)?.scriptURL.endsWith(WORKER);
 
 /** Takes back all there is in this browser. */
 const remove = async (): Promise<void> => {
@@ -44,56 +47,59 @@ const remove = async (): Promise<void> => {
   await caches.delete(CACHE);
 };
 
-/** Why nothing may happen here, if so. */
+/** Why nothing may happen here, if so. Where there are workers at all, the context is secure. */
 const gate = (): string | undefined => {
   const { saveData, type, effectiveType } = nav.connection ?? {};
-  return !isSecureContext || !workers || !self.RTCPeerConnection || !self.WebSocket
-    ? "unsupported"
-    : nav.globalPrivacyControl
-      ? "privacy"
-      : saveData || type === "cellular" || /[23]g/.test(effectiveType ?? "")
-        ? "metered"
-        : choice === "off"
-          ? "refused"
-          : undefined;
+  if (self !== top) return "framed";
+  if (!trusted || !workers || !self.RTCPeerConnection || !self.WebSocket) return "unsupported";
+  if (nav.globalPrivacyControl) return "privacy";
+  if (saveData || type === "cellular" || /[23]g/.test(effectiveType!)) return "metered";
+  return choice === "off" ? "refused" : undefined;
 };
 
-const candidate = (address: string | null): boolean => {
-  const url = new URL(address ?? "", document.baseURI);
-  return (
-    url.origin === location.origin && !url.search && site!.assets.extensions.includes(url.pathname.split(".").pop()!.toLowerCase())
-  );
+/** Host and port; all names of the loopback interface are one. */
+const host = (url: string): string => new URL(url).host.replace(/^(localhost|127[\d.]+|\[::1])/, "");
+
+const candidate = (address: string): boolean => {
+  try {
+    const { origin, search, pathname } = new URL(address, document.baseURI);
+    return origin === location.origin && !search && site!.assets.extensions.includes(pathname.split(".").pop()!.toLowerCase());
+  } catch {
+    return false;
+  }
 };
 
 const load = (): Promise<Client | undefined> =>
-  (loading ??= (import(`${PREFIX}client.js`) as Promise<{ start(site: Site, api: Api): Client }>).then(
+  (loading ??= (import(PREFIX + "client.js") as Promise<{ start(site: Site, api: Api): Client }>).then(
     ({ start }) => (client = start(site!, api)),
     () => undefined,
   ));
 
 const go = async (): Promise<void> => {
   try {
-    reason = gate();
     state = "off";
+    reason = gate();
     if (reason) return;
-    site ??= (await (await fetch(`${PREFIX}site.json`)).json()) as Site;
+    site ??= (await (await fetch(PREFIX + "site.json")).json()) as Site;
     if (site.disabled || site.v !== 1) {
       reason = "disabled";
       return await remove();
     }
-    if (choice !== "on" && site.consent !== "notice") {
-      reason = site.consent;
-      if (site.consent === "ask") state = "asking";
-    } else {
+    if (host(site.origin ?? location.href) !== host(location.href)) {
+      // A cache in front may hand a page's bytes, and this script with them, to another site.
+      reason = "host";
+    } else if (choice === "on" || site.consent === "notice") {
       state = "on";
-      reason = undefined;
       // A worker that the site already has is never replaced.
       if ((await workers!.getRegistrations()).every(ours)) {
-        workers!.register(`${PREFIX}sw.js`, { scope: "/", updateViaCache: "none" }).catch(() => undefined);
+        workers!.register(PREFIX + WORKER, { scope: "/" }).catch(() => undefined);
       }
       client?.start();
+    } else {
+      reason = site.consent;
+      if (reason === "ask") state = "asking";
     }
-    if (reason !== "external" && [...document.querySelectorAll("[href],[src]")].some((e) => candidate(e.getAttribute(e.matches("[href]") ? "href" : "src")))) {
+    if (state !== "off" && [...document.querySelectorAll("[href],[src]")].some((e) => candidate(e.getAttribute("href") ?? e.getAttribute("src")!))) {
       await load();
     }
   } catch {
@@ -128,11 +134,10 @@ const api: Api = {
   },
   fetch: async (url, { http = true, signal } = {}) => {
     await api.ready;
-    const init = signal ? { signal } : {};
     const response = state === "on" && candidate(url) && (await (await load())?.fetch(url, http, signal));
     if (response) return response;
     if (!http) throw new TypeError("no peers");
-    return fetch(url, init);
+    return fetch(url, { signal: signal ?? null });
   },
 };
 (self as unknown as { manyhands: Api }).manyhands = api;

@@ -1,6 +1,11 @@
 /** What page, worker and client agree on: addresses, names and the messages between a window and the worker. */
 
-export const PREFIX = "/.well-known/manyhands/";
+/** Path of the folder that the site serves all of this from: where the script itself came from. */
+export const PREFIX = /* @__PURE__ */ new URL(".", import.meta.url).pathname;
+/** The worker's file. The query, which servers ignore, tells our worker from a site's own even after the prefix changed. */
+export const WORKER = "sw.js?manyhands";
+/** Names of entries in the cache, never fetched. They outlive a change of the prefix. */
+export const STORE = "/manyhands-store";
 /** The cache that holds verified spans and the notes on complete assets. */
 export const CACHE = "manyhands";
 /** localStorage keys. */
@@ -13,6 +18,8 @@ export const PEERS_ONLY = "manyhands-peers-only";
 
 export interface Site {
   v: 1;
+  /** The site's own origin, where the server knows it. */
+  origin?: string;
   disabled: boolean;
   /** Seconds without a fresh site.json after which everything passes through. */
   lease: number;
@@ -35,8 +42,8 @@ export interface Note {
   used: number;
 }
 
-export const noteUrl = (path: string): string => `${PREFIX}store${path}`;
-export const spanUrl = (root: string, span: number): string => `${PREFIX}store//${root}/${span}`;
+export const noteUrl = (path: string): string => STORE + path;
+export const spanUrl = (root: string, span: number): string => `${STORE}//${root}/${span}`;
 
 /** Worker to every window: a complete asset was asked for and answered from storage; it may be given to others now. */
 export interface UsedNotice {

@@ -6,7 +6,7 @@
  * whose response is still open.
  */
 
-import { CACHE, DOWNLOAD, noteUrl, PEERS_ONLY, PREFIX, spanUrl, type Note, type RelayHead, type Site } from "./protocol";
+import { CACHE, DOWNLOAD, noteUrl, PEERS_ONLY, PREFIX, spanUrl, STORE, type Note, type RelayHead, type Site } from "./protocol";
 
 declare const self: ServiceWorkerGlobalScope;
 
@@ -23,7 +23,7 @@ const CREDITS = 4;
 const RENEW = 600_000;
 const SITE = `${PREFIX}site.json`;
 /** Kept under this address: ids of windows that were open before a worker took control. */
-const EARLY = `${PREFIX}early`;
+const EARLY = `${STORE}//early`;
 
 let site: Site | undefined;
 let renewed = 0;

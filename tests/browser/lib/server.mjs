@@ -57,8 +57,9 @@ export async function startServer({ root, work, config = {}, args = [], host = '
     },
     /** Waits until the asset has been hashed, that is until its manifest is served. */
     async shared(path) {
-      await until(`${path} is shared`, async () => (await fetch(`${server.origin}${PREFIX}/manifest${path}`)).ok, { timeout: 60_000, hint: server.output });
-      return (await fetch(`${server.origin}${PREFIX}/manifest${path}`)).json();
+      const manifest = `${server.origin}${config.site?.prefix ?? PREFIX}/manifest${path}`;
+      await until(`${path} is shared`, async () => (await fetch(manifest)).ok, { timeout: 60_000, hint: server.output });
+      return (await fetch(manifest)).json();
     },
   };
   await until('the server answers', async () => {

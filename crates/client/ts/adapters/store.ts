@@ -30,7 +30,7 @@ export const sweep = async (): Promise<void> => {
   const cache = await caches.open(CACHE);
   const roots = new Set((await notes(cache)).map(([, note]) => note.root));
   for (const request of await cache.keys()) {
-    const [, root] = /store\/\/(\w+)\//.exec(request.url) ?? [];
+    const [, root] = /\/\/(\w+)\/\d+$/.exec(request.url) ?? [];
     if (root && !roots.has(root)) await cache.delete(request);
   }
 };

@@ -2,7 +2,7 @@
 
 import { binary, type Bytes } from "../core/bytes";
 import type { Channel, Peer } from "../core/peer";
-import { announce, answer, parse, type AnnounceState, type Offer } from "../core/tracker";
+import { announce, answer, parse, pause, type AnnounceState, type Offer } from "../core/tracker";
 import type { Transfer } from "../core/transfer";
 import { Connection } from "./rtc";
 
@@ -16,7 +16,12 @@ interface Membership {
   joined: boolean;
   /** Connections under way or open, by the offer's id. */
   connections: Map<string, Connection>;
-  remote: Set<string>;
+  /** Milliseconds between announces, as the tracker wants it. */
+  interval: number;
+  /** How many others there are who are of use, as the tracker counts. */
+  others: number;
+  /** Announces in a row that did not bring all of them. */
+  tries: number;
 }
 
 export class Tracker {
@@ -38,7 +43,7 @@ export class Tracker {
   join(transfer: Transfer): void {
     const key = binary(transfer.infoHash);
     if (this.members.has(key)) return;
-    this.members.set(key, { transfer, timer: undefined, joined: false, connections: new Map(), remote: new Set() });
+    this.members.set(key, { transfer, timer: undefined, joined: false, connections: new Map(), interval: 0, others: 0, tries: 0 });
     if (this.socket?.readyState === 1) this.announce(key, "started");
     else void this.connect();
   }
@@ -115,28 +120,41 @@ export class Tracker {
     if (!message || !member) return;
     switch (message.kind) {
       case "reply":
-        clearTimeout(member.timer);
-        member.timer = setTimeout(() => this.announce(message.infoHash), Math.max(30, message.interval) * 1000);
+        member.interval = Math.max(30, message.interval) * 1000;
+        // We are counted too; and those who have everything are of no use to one another.
+        member.others = message.incomplete + (member.transfer.left ? message.complete - 1 : 0);
+        this.schedule(message.infoHash, member);
         if (message.offers) void this.offer(message.infoHash, member, message.offers);
         break;
       case "offer":
         void this.onOffer(member, message.peerId, message.offerId, message.sdp);
         break;
-      case "answer":
-        if (!this.fresh(member, message.peerId)) member.connections.get(message.offerId)?.close();
-        else member.connections.get(message.offerId)?.accept(message.sdp).catch(() => member.connections.get(message.offerId)?.close());
+      case "answer": {
+        const connection = member.connections.get(message.offerId);
+        connection?.accept(message.sdp).catch(() => connection.close());
         break;
+      }
       case "failure":
         clearTimeout(member.timer);
     }
   }
 
-  /** One connection a peer: the second of two that crossed is dropped. */
-  private fresh(member: Membership, peerId: string): boolean {
-    if (peerId === this.peerId || member.remote.has(peerId)) return false;
-    member.remote.add(peerId);
-    setTimeout(() => member.remote.delete(peerId), OFFER_LIMIT);
-    return ![...member.transfer.scheduler.peers].some((peer) => binary(peer.id) === peerId);
+  /** Whether fewer are connected than there are, or than there is room for. */
+  private lacking({ transfer, others }: Membership): boolean {
+    return transfer.scheduler.peers.size < Math.min(MAX_PEERS, others);
+  }
+
+  /** Introductions fail: offers get lost, networks do not let each other through. While somebody is missing the next announce comes soon. */
+  private schedule(key: string, member: Membership): void {
+    clearTimeout(member.timer);
+    if (this.members.get(key) !== member) return;
+    const lacking = this.lacking(member);
+    if (!lacking) member.tries = 0;
+    member.timer = setTimeout(() => {
+      if (lacking && !this.lacking(member)) return this.schedule(key, member);
+      member.tries++;
+      this.announce(key);
+    }, pause(member.interval, lacking ? member.tries : undefined, Math.random));
   }
 
   /** As many offers as the tracker has takers for, and no more than we have room for. */
@@ -150,11 +168,14 @@ export class Tracker {
         return sdp ? { offer: { type: "offer", sdp }, offer_id: offerId } : undefined;
       }),
     );
-    this.announce(key, undefined, offers.filter((offer) => offer !== undefined));
+    const made = offers.filter((offer) => offer !== undefined);
+    // An announce without any would only be asked for some again.
+    if (made.length) this.announce(key, undefined, made);
   }
 
   private async onOffer(member: Membership, peerId: string, offerId: string, sdp: string): Promise<void> {
-    if (member.transfer.scheduler.peers.size >= MAX_PEERS || !this.fresh(member, peerId)) return;
+    const { peers } = member.transfer.scheduler;
+    if (peers.size >= MAX_PEERS || peerId === this.peerId || [...peers].some((peer) => binary(peer.id) === peerId)) return;
     const connection = this.connection(member, offerId);
     try {
       const reply = await connection.answer(sdp);
@@ -174,6 +195,7 @@ export class Tracker {
       onClose: () => {
         member.connections.delete(offerId);
         peer?.close();
+        if (peer?.ready) this.schedule(binary(member.transfer.infoHash), member);
       },
     });
     member.connections.set(offerId, connection);

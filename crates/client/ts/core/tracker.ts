@@ -14,7 +14,7 @@ export interface AnnounceState {
 }
 
 export type TrackerMessage =
-  | { kind: "reply"; infoHash: string; interval: number; offers: number | undefined }
+  | { kind: "reply"; infoHash: string; interval: number; complete: number; incomplete: number; offers: number }
   | { kind: "offer"; infoHash: string; peerId: string; offerId: string; sdp: string }
   | { kind: "answer"; infoHash: string; peerId: string; offerId: string; sdp: string }
   | { kind: "failure"; infoHash: string | undefined; reason: string };
@@ -75,12 +75,21 @@ export const parse = (text: string): TrackerMessage | undefined => {
       ? { kind: "offer", infoHash, peerId, offerId, sdp: offer }
       : { kind: "answer", infoHash, peerId, offerId, sdp: reply! };
   }
-  const { interval, offers } = message;
-  if (typeof interval !== "number") return undefined;
+  if (typeof message.interval !== "number") return undefined;
+  const count = (value: unknown): number => (typeof value === "number" ? Math.max(0, Math.floor(value)) : 0);
   return {
     kind: "reply",
     infoHash,
-    interval,
-    offers: typeof offers === "number" ? Math.max(0, Math.min(5, Math.floor(offers))) : undefined,
+    interval: message.interval,
+    complete: count(message.complete),
+    incomplete: count(message.incomplete),
+    offers: Math.min(5, count(message.offers)),
   };
 };
+
+/** First pause when others are there whom we have no connection to: an introduction may have failed. Doubles with each try. */
+const RETRY = 5000;
+
+/** Milliseconds until the next announce; `tries` counts those made in vain, nothing means that there is nobody to wait for. */
+export const pause = (interval: number, tries: number | undefined, random: () => number): number =>
+  (tries === undefined ? interval : Math.min(interval, RETRY * 2 ** tries)) * (0.8 + 0.4 * random());
