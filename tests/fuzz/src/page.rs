@@ -3,7 +3,9 @@
 #[path = "../../../crates/page/tests/dom/mod.rs"]
 mod dom;
 
-use http::header::{CONTENT_SECURITY_POLICY, SET_COOKIE};
+use http::header::{
+    AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY, RANGE, SET_COOKIE, VARY,
+};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use manyhands_page::{
     Decision, Injector, Outcome, Plan, Policy, RequestHead, ResponseHead, plan, request_plan,
@@ -22,7 +24,7 @@ pub fn head(data: &[u8]) {
     let (pairs, map) = (heads.request_head(request), heads.request_head(&sent));
     assert_eq!(request_plan(&pairs, &policy), request_plan(&map, &policy));
     planned.edits.apply(&mut edited);
-    check(&planned, response, &edited);
+    check(&planned, &heads, &edited);
 }
 
 /// A page with any Content-Security-Policy gets at most one sound tag, and none at all when a
@@ -112,10 +114,9 @@ fn field(line: &[u8]) -> Option<(HeaderName, HeaderValue)> {
 
 /// What holds for every plan: a page's tag is sound, its policies stay, and it loses the length and
 /// the strong validator of other bytes; a shared file was for everybody.
-fn check(plan: &Plan, response: &[(HeaderName, HeaderValue)], edited: &HeaderMap) {
-    let before = response.iter().filter(|(name, _)| name == CONTENT_SECURITY_POLICY);
-    let after = edited.get_all(CONTENT_SECURITY_POLICY);
-    assert!(before.map(|(_, value)| value).eq(after));
+fn check(plan: &Plan, heads: &Heads, edited: &HeaderMap) {
+    let before = values(&heads.response, CONTENT_SECURITY_POLICY);
+    assert!(before.eq(edited.get_all(CONTENT_SECURITY_POLICY)));
     match &plan.decision {
         Decision::Page(_) => {
             check_tag(plan);
@@ -124,11 +125,31 @@ fn check(plan: &Plan, response: &[(HeaderName, HeaderValue)], edited: &HeaderMap
             assert!(tags.all(|tag| tag.as_bytes().starts_with(b"W/")));
         }
         Decision::Asset(offer) => {
-            assert!(response.iter().all(|(name, _)| name != SET_COOKIE));
+            assert_eq!(values(&heads.response, SET_COOKIE).count(), 0);
+            assert!(!has_word(&heads.response, CACHE_CONTROL, &["private", "no-store"]));
+            assert!(!has_word(&heads.response, VARY, &["*", "cookie", "authorization"]));
             assert!(offer.version.length >= Policy::default().min_size());
+            let personal = [AUTHORIZATION, RANGE].map(|name| values(&heads.request, name).count());
+            assert!(!offer.teeable || personal == [0, 0]);
         }
         Decision::PassThrough(_) => {}
     }
+}
+
+fn values(
+    fields: &[(HeaderName, HeaderValue)],
+    name: HeaderName,
+) -> impl Iterator<Item = &HeaderValue> {
+    fields.iter().filter(move |(field, _)| *field == name).map(|(_, value)| value)
+}
+
+/// Whether one of these words stands in the list, read by cutting at commas; a list with quotes may
+/// have it as part of a string.
+fn has_word(fields: &[(HeaderName, HeaderValue)], name: HeaderName, words: &[&str]) -> bool {
+    values(fields, name).filter_map(|value| value.to_str().ok()).any(|list| {
+        let mut found = list.split(',').map(|word| word.trim().to_ascii_lowercase());
+        !list.contains('"') && found.any(|word| words.contains(&&*word))
+    })
 }
 
 /// One element, whose attributes nothing can leave.

@@ -33,13 +33,15 @@ pub fn swarms(data: &[u8]) {
     }
 }
 
-/// The gate lets nothing through that it would not let through again, unchanged.
+/// The gate lets nothing through that it would not let through again, unchanged, and without private
+/// addresses switched on none of those.
 pub fn sdp(data: &[u8]) {
     let Some(text) = text(data) else { return };
     for gate in [Gate::default(), Gate::default().with_lan(true)] {
         for kind in [SdpKind::Offer, SdpKind::Answer] {
             let Ok(passed) = gate.check(text, kind) else { continue };
             assert_eq!(gate.check(&passed, kind).as_ref(), Ok(&passed));
+            assert!(gate != Gate::default() || addresses(&passed).all(is_public), "{passed}");
         }
     }
 }
@@ -53,6 +55,26 @@ pub fn stun(data: &[u8]) {
         assert_eq!(answered, !answer.is_empty());
         assert!(answer.len() <= 3 * data.len());
         assert!(binding_response(&answer, from, &mut loop_back).is_err());
+    }
+}
+
+/// The addresses of all candidates (RFC 8839, section 5.1), read by cutting at spaces.
+fn addresses(sdp: &str) -> impl Iterator<Item = &str> {
+    let candidates = sdp.lines().filter(|line| line.starts_with("a=candidate:"));
+    candidates.filter_map(|line| line.split(' ').nth(4))
+}
+
+fn is_public(address: &str) -> bool {
+    match address.parse::<IpAddr>().map(|address| address.to_canonical()) {
+        Ok(IpAddr::V4(v4)) => {
+            let local = v4.is_private() || v4.is_loopback() || v4.is_link_local();
+            !(local || v4.is_multicast() || v4.is_broadcast() || v4.octets()[0] == 0)
+        }
+        Ok(IpAddr::V6(v6)) => {
+            let local = v6.is_unique_local() || v6.is_loopback() || v6.is_unicast_link_local();
+            !(local || v6.is_multicast() || v6.is_unspecified())
+        }
+        Err(_) => false,
     }
 }
 
