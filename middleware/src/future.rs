@@ -5,9 +5,8 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use http::{HeaderMap, Method, Response, Uri};
 use http_body::Body;
-use manyhands_metainfo::LocalFile;
 use manyhands_page::{AssetOffer, Decision, RequestHead, ResponseHead, asset_edits, plan};
-use manyhands_server::{Client, Engine};
+use manyhands_server::{Client, Engine, LocalFile};
 use pin_project_lite::pin_project;
 
 use crate::ManyhandsBody;
@@ -115,8 +114,8 @@ fn asset<B: Body<Data = Bytes>>(
     mut response: Response<B>,
 ) -> Response<ManyhandsBody<B>> {
     let offered = engine.observe(offer, file, &asked.client);
-    if let Some(ready) = &offered.ready {
-        let edits = asset_edits(&offer.path, ready.sha256(), engine.policy().prefix());
+    if let Some(sha256) = &offered.sha256 {
+        let edits = asset_edits(&offer.path, sha256, engine.policy().prefix());
         edits.apply(response.headers_mut());
     }
     match offered.tee {

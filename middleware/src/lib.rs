@@ -31,11 +31,10 @@ mod service;
 pub use body::ManyhandsBody;
 pub use future::ResponseFuture;
 pub use layer::{LayerError, ManyhandsLayer};
-pub use manyhands_metainfo::{AssetPath, LocalFile};
 pub use manyhands_server::{
-    AdmissionSection, AssetsSection, CacheSection, Config, ConfigError, ConsentMode,
-    ConsentSection, Engine, Fetch, FetchBody, Fetching, Foreign, ListenSection, PageSection,
-    PeerAddress, PolicySection, Reseed, SiteSection, StartError, StateSection, StunSection,
-    SwarmSection, UploadSection,
+    AdmissionSection, AssetPath, AssetsSection, CacheSection, Config, ConfigError, ConsentMode,
+    ConsentSection, Engine, Fetch, FetchBody, Fetching, Foreign, ListenSection, LocalFile,
+    PageSection, PeerAddress, PolicySection, Reseed, SiteSection, StartError, StateSection,
+    StunSection, SwarmSection, UploadSection,
 };
 pub use service::Manyhands;

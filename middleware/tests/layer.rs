@@ -194,7 +194,16 @@ async fn metainfo_survives_a_restart_but_waits_for_confirmation() {
     let site = wrapped(|_| {});
     body(site.service.clone().oneshot(get("/big.zip", &[])).await.unwrap()).await;
     manifest(&site, "/big.zip").await.unwrap();
-    let again = wrapped(|config| config.state.dir = site._state.path().to_owned());
+    let second = ManyhandsLayer::new({
+        let mut config = Config::dev();
+        config.site.origin = Some("https://example.org".to_owned());
+        config.state.dir = site._state.path().to_owned();
+        config
+    });
+    assert!(second.unwrap_err().to_string().contains("another process uses it"));
+    let Site { service, layer, _state: state } = site;
+    drop((service, layer));
+    let again = wrapped(|config| config.state.dir = state.path().to_owned());
     assert!(manifest(&again, "/big.zip").await.is_none());
     let response = again.service.clone().oneshot(get("/big.zip", &[])).await.unwrap();
     assert!(response.headers().contains_key(LINK), "not hashed again");

@@ -9,6 +9,8 @@ use crate::entry::{AssetState, Entry, Failure, Job, JobId, Phase, Source};
 /// Answers of one asset may differ this often within [`FLAPPING`] before it counts as somebody's own.
 const MOST_CHANGES: u32 = 8;
 const FLAPPING: Duration = Duration::from_secs(60);
+/// What strangers do not get is asked for again after a day: a deployment or a firewall may have been why.
+const NOT_PUBLIC: Duration = Duration::from_secs(24 * 3_600);
 
 /// Every asset the site has been asked for, within bounds.
 #[derive(Debug)]
@@ -20,7 +22,7 @@ pub struct Catalog {
     /// Ready assets by last use, oldest first.
     ready: BTreeMap<u64, AssetPath>,
     queue: VecDeque<AssetPath>,
-    jobs: HashMap<JobId, AssetPath>,
+    jobs: BTreeMap<JobId, AssetPath>,
     passing: usize,
     clock: u64,
     next_job: u64,
@@ -75,7 +77,7 @@ impl Catalog {
             cold: BTreeMap::new(),
             ready: BTreeMap::new(),
             queue: VecDeque::new(),
-            jobs: HashMap::new(),
+            jobs: BTreeMap::new(),
             passing: 0,
             clock: 0,
             next_job: 0,
@@ -121,7 +123,7 @@ impl Catalog {
                 self.ready.insert(used, demand.path.clone());
             }
             Phase::Refused { until } => {
-                if until.is_some_and(|until| now >= until) {
+                if now >= *until {
                     entry.phase = Phase::cold();
                 }
             }
@@ -211,9 +213,9 @@ impl Catalog {
                     Failure::Changed | Failure::Interrupted => Phase::wanted(),
                     Failure::Unreadable => {
                         entry.failures = entry.failures.saturating_add(1).min(10);
-                        Phase::Refused { until: Some(now + retry * (1 << (entry.failures - 1))) }
+                        Phase::Refused { until: now + retry * (1 << (entry.failures - 1)) }
                     }
-                    Failure::NotPublic => Phase::Refused { until: None },
+                    Failure::NotPublic => Phase::Refused { until: now + NOT_PUBLIC },
                 };
                 self.cold.insert(used, path);
                 self.bound_cold();
@@ -233,10 +235,10 @@ impl Catalog {
         }
     }
 
-    /// Takes note that the bytes behind a ready asset are not those that were hashed. The next answer is
-    /// enough to hash the new ones.
-    pub fn stale(&mut self, path: &AssetPath, out: &mut Vec<Effect>) {
-        if self.state(path) == AssetState::Ready {
+    /// Takes note that the bytes behind a ready asset are not those of `version` any more. The next answer
+    /// is enough to hash the new ones.
+    pub fn stale(&mut self, path: &AssetPath, version: &Version, out: &mut Vec<Effect>) {
+        if self.ready_version(path) == Some(version) {
             self.detach(path, out);
             let used = self.tick();
             if let Some(entry) = self.entries.get_mut(path) {
@@ -330,7 +332,7 @@ impl Catalog {
             if let Some(entry) = self.entries.get_mut(demand.path) {
                 // A stale asset was wanted: the next answer is enough to hash it again.
                 entry.phase = if flapping {
-                    Phase::Refused { until: Some(now + FLAPPING) }
+                    Phase::Refused { until: now + FLAPPING }
                 } else {
                     Phase::wanted()
                 };
@@ -594,7 +596,9 @@ mod tests {
         let job = site.jobs().remove(0);
         site.catalog.finished(NOW, job.id, Ok(()), &mut site.out);
         site.out.clear();
-        site.catalog.stale(&path("a"), &mut site.out);
+        site.catalog.stale(&path("a"), &version("other"), &mut site.out);
+        assert_eq!(site.out, []);
+        site.catalog.stale(&path("a"), &version("1"), &mut site.out);
         assert_eq!(site.out.split_off(0), [Effect::Retire(path("a"))]);
         assert_eq!(site.ask("a", "2", Some(1), file()).state, AssetState::Hashing);
     }
@@ -636,7 +640,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_anonymous_visitor_does_not_get_is_never_shared() {
+    fn what_an_anonymous_visitor_does_not_get_is_not_shared() {
         let mut site = Site::new(Admission::default().with_requests(1).with_prefixes(0));
         site.ask("a", "1", None, Source::Fetch);
         let job = site.jobs().remove(0);

@@ -45,7 +45,7 @@ pub enum Failure {
     Interrupted,
     /// The bytes could not be read: tried again after a while, longer each time.
     Unreadable,
-    /// An anonymous visitor gets other bytes: never shared again until purged.
+    /// An anonymous visitor does not get it: not shared, and asked for again after a day.
     NotPublic,
 }
 
@@ -98,7 +98,7 @@ pub(crate) enum Phase {
         confirmed: bool,
     },
     Refused {
-        until: Option<Duration>,
+        until: Duration,
     },
 }
 

@@ -31,7 +31,8 @@ where
         return Err(Reason::Query);
     }
     let path = AssetPath::parse(request.path).map_err(|_| Reason::Path)?;
-    if path.is_directory() {
+    // A path parameter is a query by another name (`;jsessionid=…`).
+    if path.is_directory() || path.as_str().contains(';') {
         return Err(Reason::Path);
     }
     if !known && !media::has_allowed_extension(policy.types(), &path.file_name()) {

@@ -326,6 +326,37 @@ async fn a_kept_connection_that_closes_just_then_costs_no_visitor_an_error() {
 }
 
 #[tokio::test]
+async fn a_body_that_the_origin_does_not_read_is_no_other_visitors_answer() {
+    // Reads heads only, as many small servers do with GET, and answers each with its first line.
+    let origin = origin(|mut socket| async move {
+        loop {
+            let head = String::from_utf8(common::read_head(&mut socket).await).unwrap();
+            let Some(line) = head.lines().next() else { return };
+            let answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{line}", line.len());
+            if socket.write_all(answer.as_bytes()).await.is_err() {
+                return;
+            }
+        }
+    })
+    .await;
+    let proxy = proxy(origin).await;
+    let smuggled = "GET /smuggled HTTP/1.1\r\nHost: a\r\n\r\n";
+    let length = smuggled.len();
+    for method in ["GET", "DELETE"] {
+        let asked = format!("{method} /a HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n");
+        let mut attacker = proxy.connect().await;
+        attacker.write_all(format!("{asked}{smuggled}").as_bytes()).await.unwrap();
+        soon(common::read_head(&mut attacker)).await;
+        for turn in 0..3 {
+            let victim =
+                format!("GET /victim{turn} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+            let answer = proxy.exchange(&victim).await;
+            assert_eq!(body(&answer), format!("GET /victim{turn} HTTP/1.1"), "{method}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn old_clients_get_old_answers() {
     let (origin, _) =
         answering("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n")

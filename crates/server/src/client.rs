@@ -38,7 +38,7 @@ impl Client {
             let entries =
                 fields.filter_map(|field| field.to_str().ok()).flat_map(|field| field.rsplit(','));
             for entry in entries {
-                let Ok(hop) = entry.trim().parse::<IpAddr>() else { break };
+                let Some(hop) = hop(entry.trim()) else { break };
                 address = hop.to_canonical();
                 if !is_trusted(&address) {
                     break;
@@ -62,6 +62,12 @@ impl Client {
     pub(crate) fn is_operator(&self) -> bool {
         self.direct && self.address.is_some_and(|address| address.is_loopback())
     }
+}
+
+/// An address, with or without a port as some balancers write it.
+fn hop(entry: &str) -> Option<IpAddr> {
+    let address = entry.parse::<IpAddr>().ok();
+    address.or_else(|| entry.parse::<SocketAddr>().ok().map(|socket| socket.ip()))
 }
 
 /// Whether nobody stands in between, and the request names this machine: a page of a stranger that
@@ -128,6 +134,8 @@ mod tests {
         assert_eq!(through(&["203.0.113.9"]), "203.0.113.9");
         assert_eq!(through(&["1.2.3.4, 203.0.113.9, 10.0.0.2"]), "203.0.113.9");
         assert_eq!(through(&["1.2.3.4", "203.0.113.9"]), "203.0.113.9");
+        assert_eq!(through(&["203.0.113.9:4443"]), "203.0.113.9");
+        assert_eq!(through(&["[2001:db8::1]:4443"]), "2001:db8::1");
         assert_eq!(through(&["1.2.3.4, nonsense"]), "10.0.0.1");
         assert_eq!(through(&[]), "10.0.0.1");
     }

@@ -31,3 +31,4 @@ pub use config::{
     StateSection, StunSection, SwarmSection, UploadSection,
 };
 pub use engine::{Engine, Offered, StartError, StateError};
+pub use manyhands_metainfo::{AssetPath, LocalFile};

@@ -146,6 +146,13 @@ impl Shared {
         let from_client = parts.extensions.remove::<hyper::upgrade::OnUpgrade>();
         // What stands between may have left things for itself; none of it concerns the client below.
         parts.extensions.clear();
+        // Many servers don't read a body that a method gives no meaning to (RFC 9110 9.3.1), and would take
+        // it for the next request on this connection: another visitor's.
+        let gives_no_meaning = matches!(parts.method, Method::GET | Method::HEAD | Method::DELETE)
+            || parts.method == Method::OPTIONS;
+        if gives_no_meaning && !matches!(body, RequestBody::Empty) && upgrade.is_none() {
+            parts.headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        }
 
         let answer = self.ask_again(parts, body, &progress).await?;
         let (mut parts, body) = answer.into_parts();

@@ -65,12 +65,6 @@ impl Ready {
         &self.record.version
     }
 
-    /// SHA-256 of the whole asset, for `Repr-Digest`.
-    #[must_use]
-    pub fn sha256(&self) -> &Digest {
-        &self.record.hashes.sha256
-    }
-
     /// Bytes this takes in memory, near enough for a cache that is bounded by bytes.
     pub(crate) fn weight(&self) -> u32 {
         let hashes = self.record.hashes.digests.len() * 32 + self.record.hashes.pieces.len();

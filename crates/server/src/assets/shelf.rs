@@ -3,7 +3,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use manyhands_metainfo::{AssetPath, Digest, FileIdentity, InfoHash, Record};
+use manyhands_metainfo::{AssetPath, Digest, FileIdentity, Hashes, InfoHash, Record};
 use moka::sync::Cache;
 
 use super::{Ready, ReadySettings, Store};
@@ -26,17 +26,40 @@ struct Index {
     /// Two assets of the same name and bytes have the same info-hash: the swarm goes with the last
     /// that is shown.
     swarms: HashMap<InfoHash, usize>,
-    /// Digest pages are named by content.
-    roots: HashMap<Digest, AssetPath>,
+    /// Digest pages are named by content, which several assets may have.
+    roots: HashMap<Digest, Vec<AssetPath>>,
 }
 
 #[derive(Debug, Clone)]
 struct Shelved {
     info_hash: InfoHash,
     root: Digest,
+    sha256: Digest,
     shown: bool,
     /// Where the asset's file is and what it was, once an answer of this process named it.
     file: Option<(PathBuf, FileIdentity)>,
+}
+
+/// A record on disk that has not been put on the shelf; dropped, it is removed.
+#[derive(Debug)]
+pub(crate) struct Written {
+    place: PathBuf,
+    ready: Arc<Ready>,
+    file: Option<PathBuf>,
+}
+
+impl Drop for Written {
+    fn drop(&mut self) {
+        // Nothing is there any more once it was put in its place.
+        let _ = std::fs::remove_file(&self.place);
+    }
+}
+
+impl Shelved {
+    fn new(record: &Record, info_hash: InfoHash, file: Option<(PathBuf, FileIdentity)>) -> Self {
+        let Hashes { root, sha256, .. } = record.hashes;
+        Self { info_hash, root, sha256, shown: false, file }
+    }
 }
 
 impl Shelf {
@@ -48,25 +71,40 @@ impl Shelf {
         Self { settings, store, cache, index: Mutex::default() }
     }
 
-    /// Everything a former process left behind, back on the shelf, hidden.
-    pub(crate) fn restore(&self) -> Vec<Record> {
-        let records = self.store.load_all();
-        let mut index = self.lock();
-        for record in &records {
-            index.put(&record.path, record.info_hash(), record.hashes.root, None);
-        }
-        records
+    /// Everything a former process left behind, back on the shelf, hidden; each record is handed on.
+    pub(crate) fn restore(&self, mut each: impl FnMut(Record)) {
+        self.store.load_all(|record| {
+            self.lock().put(&record.path, Shelved::new(&record, record.info_hash(), None));
+            each(record);
+        });
     }
 
-    /// Writes a record to disk and puts it on the shelf, hidden. Blocks on the disk.
-    pub(crate) fn put(&self, record: Record, file: Option<PathBuf>) -> io::Result<()> {
-        self.store.save(&record)?;
+    /// Writes a record to disk, beside its place. Blocks on the disk.
+    pub(crate) fn write(
+        &self,
+        record: Record,
+        file: Option<PathBuf>,
+        turn: u64,
+    ) -> io::Result<Written> {
+        let place = self.store.write(&record, turn)?;
         let ready = Arc::new(Ready::new(record, &self.settings));
-        let (path, record) = (ready.path(), &ready.record);
-        let file = file.zip(record.version.file);
-        self.lock().put(path, ready.info_hash, record.hashes.root, file);
-        self.cache.insert(path.clone(), Arc::clone(&ready));
+        Ok(Written { place, ready, file })
+    }
+
+    /// Puts a written record on the shelf, hidden.
+    pub(crate) fn put(&self, written: Written) -> io::Result<()> {
+        let Written { ready, file, .. } = &written;
+        let path = ready.path();
+        self.store.put(&written.place, path)?;
+        let file = file.clone().zip(ready.record.version.file);
+        self.lock().put(path, Shelved::new(&ready.record, ready.info_hash, file));
+        self.cache.insert(path.clone(), Arc::clone(ready));
         Ok(())
+    }
+
+    /// SHA-256 of a whole asset on the shelf.
+    pub(crate) fn sha256(&self, path: &AssetPath) -> Option<Digest> {
+        self.lock().shelved.get(path).map(|shelved| shelved.sha256)
     }
 
     /// Shows an asset; its info-hash comes back when no other asset with it was shown.
@@ -119,7 +157,7 @@ impl Shelf {
 
     /// The asset whose digests have this root.
     pub(crate) fn path_of_root(&self, root: &Digest) -> Option<AssetPath> {
-        self.lock().roots.get(root).cloned()
+        self.lock().roots.get(root)?.first().cloned()
     }
 
     fn lock(&self) -> MutexGuard<'_, Index> {
@@ -128,16 +166,10 @@ impl Shelf {
 }
 
 impl Index {
-    fn put(
-        &mut self,
-        path: &AssetPath,
-        info_hash: InfoHash,
-        root: Digest,
-        file: Option<(PathBuf, FileIdentity)>,
-    ) {
+    fn put(&mut self, path: &AssetPath, shelved: Shelved) {
         self.remove(path);
-        self.roots.insert(root, path.clone());
-        self.shelved.insert(path.clone(), Shelved { info_hash, root, shown: false, file });
+        self.roots.entry(shelved.root).or_default().push(path.clone());
+        self.shelved.insert(path.clone(), shelved);
     }
 
     fn show(&mut self, path: &AssetPath) -> Option<InfoHash> {
@@ -163,9 +195,12 @@ impl Index {
     fn remove(&mut self, path: &AssetPath) -> Option<InfoHash> {
         let hidden = self.hide(path);
         if let Some(shelved) = self.shelved.remove(path)
-            && self.roots.get(&shelved.root) == Some(path)
+            && let Some(paths) = self.roots.get_mut(&shelved.root)
         {
-            self.roots.remove(&shelved.root);
+            paths.retain(|other| other != path);
+            if paths.is_empty() {
+                self.roots.remove(&shelved.root);
+            }
         }
         hidden
     }

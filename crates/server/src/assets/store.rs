@@ -3,7 +3,7 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use manyhands_metainfo::{AssetPath, Record};
+use manyhands_metainfo::{AssetPath, Digest, Record};
 
 /// Records of ready assets, a file each, in one directory.
 ///
@@ -15,9 +15,10 @@ pub(crate) struct Store {
 }
 
 impl Store {
-    /// Opens the store below the state directory, making it where it is missing.
-    pub(crate) fn open(state: &Path) -> io::Result<Self> {
-        let dir = state.join("assets");
+    /// Opens the store of a site below the state directory, making it where it is missing.
+    pub(crate) fn open(state: &Path, origin: &str) -> io::Result<Self> {
+        let site = Digest::of(origin.as_bytes()).to_string();
+        let dir = state.join("assets").join(site.get(..16).unwrap_or_default());
         fs::create_dir_all(&dir)?;
         let probe = dir.join(".probe");
         fs::write(&probe, b"")?;
@@ -25,24 +26,23 @@ impl Store {
         Ok(Self { dir })
     }
 
-    /// Every whole record. Torn ones are removed; files that are not ours are left alone.
-    pub(crate) fn load_all(&self) -> Vec<Record> {
-        let Ok(entries) = fs::read_dir(&self.dir) else { return Vec::new() };
-        let mut records = Vec::new();
+    /// Hands over every whole record, one at a time. Torn ones are removed; files that are not ours are
+    /// left alone.
+    pub(crate) fn load_all(&self, mut each: impl FnMut(Record)) {
+        let Ok(entries) = fs::read_dir(&self.dir) else { return };
         for entry in entries.flatten() {
             let path = entry.path();
             if !is_ours(&entry.file_name()) {
                 continue;
             }
             match fs::read(&path).ok().and_then(|bytes| Record::from_bytes(&bytes).ok()) {
-                Some(record) if entry.file_name() == *record.file_name() => records.push(record),
+                Some(record) if entry.file_name() == *record.file_name() => each(record),
                 _ => {
                     tracing::warn!(file = %path.display(), "dropped an asset record that is not whole");
                     let _ = fs::remove_file(&path);
                 }
             }
         }
-        records
     }
 
     /// The record of one asset.
@@ -51,16 +51,18 @@ impl Store {
         Record::from_bytes(&bytes).ok().filter(|record| record.path == *path)
     }
 
-    /// Puts a record in its place, atomically and durably.
-    pub(crate) fn save(&self, record: &Record) -> io::Result<()> {
-        let place = self.dir.join(record.file_name());
-        let beside = place.with_extension("new");
+    /// Writes a record beside its place, durably; `turn` keeps two of one asset apart.
+    pub(crate) fn write(&self, record: &Record, turn: u64) -> io::Result<PathBuf> {
+        let beside = self.dir.join(record.file_name()).with_extension(format!("{turn}.new"));
         let mut file = fs::File::create(&beside)?;
         file.write_all(&record.to_bytes())?;
         file.sync_all()?;
-        drop(file);
-        fs::rename(&beside, &place)?;
-        fs::File::open(&self.dir)?.sync_all()
+        Ok(beside)
+    }
+
+    /// Puts a written record in its place, atomically.
+    pub(crate) fn put(&self, written: &Path, path: &AssetPath) -> io::Result<()> {
+        fs::rename(written, self.dir.join(Record::file_name_of(path)))
     }
 
     /// Removes the record of an asset whose bytes changed.
@@ -69,13 +71,13 @@ impl Store {
     }
 }
 
-/// `<64 hexadecimal digits>.asset`, or `.new` while it is being written.
+/// `<64 hexadecimal digits>.asset`, or `.<number>.new` while it is being written.
 fn is_ours(name: &OsStr) -> bool {
     let Some((stem, extension)) = name.to_str().and_then(|name| name.split_once('.')) else {
         return false;
     };
     let hexadecimal = stem.len() == 64 && stem.bytes().all(|byte| byte.is_ascii_hexdigit());
-    hexadecimal && matches!(extension, "asset" | "new")
+    hexadecimal && (extension == "asset" || extension.ends_with(".new"))
 }
 
 #[cfg(test)]
@@ -85,12 +87,12 @@ mod tests {
     #[test]
     fn files_of_others_are_left_alone() {
         let state = tempfile::tempdir().unwrap();
-        let store = Store::open(state.path()).unwrap();
+        let store = Store::open(state.path(), "https://example.org").unwrap();
         let (foreign, torn) =
             (store.dir.join("logo.svg"), store.dir.join("a".repeat(64) + ".asset"));
         fs::write(&foreign, "mine").unwrap();
         fs::write(&torn, "half a rec").unwrap();
-        assert!(store.load_all().is_empty());
+        store.load_all(|record| panic!("{record:?}"));
         assert!(foreign.exists());
         assert!(!torn.exists());
     }

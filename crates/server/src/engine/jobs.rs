@@ -137,7 +137,9 @@ impl Engine {
             Decision::Asset(offer) if offer.version == job.version => Ok(()),
             // Changed meanwhile, or made for that visitor: a later try will tell.
             Decision::Asset(_) => Err(Failure::Unreadable),
-            _ if response.status().is_server_error() => Err(Failure::Unreadable),
+            _ if matches!(response.status().as_u16(), 408 | 425 | 429 | 500..) => {
+                Err(Failure::Unreadable)
+            }
             _ => Err(Failure::NotPublic),
         }
     }
@@ -148,28 +150,29 @@ impl Engine {
             return;
         }
         let path = job.path.clone();
-        let put = hashes.and_then(|hashes| {
+        let written = hashes.and_then(|hashes| {
             let record = Record {
                 path: job.path,
                 content_type: job.content_type,
                 version: job.version,
                 hashes,
             };
-            self.0.shelf.put(record, file).map_err(|error| {
+            self.0.shelf.write(record, file, job.id.0).map_err(|error| {
                 tracing::error!(%path, %error, "cannot write to the state directory");
                 Failure::Unreadable
             })
         });
-        match put {
-            Ok(_) => {
-                if !self.job_ended(job.id, Ok(())) {
-                    self.0.shelf.remove(&path);
-                }
+        self.controls().remove(&job.id);
+        // Put in place under the catalog's lock: a job that was overtaken must not replace what overtook it.
+        self.with_catalog(|catalog, now, out| {
+            let result = written.as_ref().map(|_| ()).map_err(|failure| *failure);
+            if catalog.finished(now, job.id, result, out)
+                && let Ok(written) = written
+                && let Err(error) = self.0.shelf.put(written)
+            {
+                tracing::error!(%path, %error, "cannot write to the state directory");
             }
-            Err(failure) => {
-                self.job_ended(job.id, Err(failure));
-            }
-        }
+        });
     }
 
     fn control(&self, job: JobId) -> Control {

@@ -8,6 +8,8 @@ mod start;
 pub use start::{StartError, StateError};
 
 use std::collections::HashMap;
+use std::fs::File;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -44,13 +46,16 @@ pub(crate) struct Inner {
     counters: Counters,
     stun: Mutex<Option<Responder>>,
     runtime: OnceLock<Handle>,
+    warned: AtomicBool,
+    /// Held as long as this process uses the state directory.
+    _state: File,
 }
 
 /// What a host does with an eligible answer.
 #[derive(Debug, Default)]
 pub struct Offered {
-    /// Set when the asset's metainfo may be announced in the answer's header.
-    pub ready: Option<Arc<Ready>>,
+    /// SHA-256 of the whole asset, when its metainfo may be announced in the answer's header.
+    pub sha256: Option<Digest>,
     /// Set when the host should feed the body to the hash worker as it passes.
     pub tee: Option<Tee>,
 }
@@ -65,6 +70,12 @@ impl Engine {
     /// Who sent a request.
     #[must_use]
     pub fn client(&self, peer: Option<PeerAddress>, headers: &HeaderMap) -> Client {
+        if peer.is_none() && !self.0.warned.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                "requests come without the address of their socket (the PeerAddress extension): address \
+                 prefixes are ignored for admission, and swarms with a floor stay closed"
+            );
+        }
         Client::of(peer, headers, &self.0.checked.trusted)
     }
 
@@ -95,8 +106,9 @@ impl Engine {
         let mut version = offer.version.clone();
         version.file = file.map(|file| file.identity);
         if !offer.demand {
-            let ready = self.ready(&offer.path).filter(|ready| *ready.version() == version);
-            return Offered { ready, tee: None };
+            let ready = self.catalog().ready_version(&offer.path) == Some(&version);
+            let sha256 = ready.then(|| self.0.shelf.sha256(&offer.path)).flatten();
+            return Offered { sha256, tee: None };
         }
         let source = match (file, &self.0.fetch) {
             (Some(file), _) => Source::File(file.path.as_path().into()),
@@ -116,12 +128,12 @@ impl Engine {
         }
         let observed = self.with_catalog(|catalog, now, out| catalog.observe(now, &demand, out));
         let tee = observed.tee.map(|job| self.tee(job, offer, version.clone()));
-        let ready =
-            (observed.state == AssetState::Ready).then(|| self.ready(&offer.path)).flatten();
-        if let (Some(_), Some(file)) = (&ready, file) {
+        let ready = observed.state == AssetState::Ready;
+        if let (true, Some(file)) = (ready, file) {
             self.0.shelf.name_file(&offer.path, file.path.clone(), file.identity);
         }
-        Offered { ready, tee }
+        let sha256 = ready.then(|| self.0.shelf.sha256(&offer.path)).flatten();
+        Offered { sha256, tee }
     }
 
     /// Admits a local file at once, as `serve` does with all that is eligible.
@@ -159,7 +171,7 @@ impl Engine {
         let ready = self.0.shelf.ready(path).filter(|ready| *ready.version() == version);
         if ready.is_none() || self.0.shelf.file_changed(path) {
             // Better made anew than served doubtful.
-            self.with_catalog(|catalog, _, out| catalog.stale(path, out));
+            self.with_catalog(|catalog, _, out| catalog.stale(path, &version, out));
             return None;
         }
         ready

@@ -2,6 +2,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Instant;
 
@@ -53,7 +54,9 @@ impl Engine {
         let config = &checked.config;
         let dir = &config.state.dir;
         let state = |source| StateError { dir: dir.display().to_string(), source };
-        let store = Store::open(dir).map_err(state)?;
+        fs::create_dir_all(dir).map_err(state)?;
+        let lock = lock(dir).map_err(state)?;
+        let store = Store::open(dir, &checked.origin).map_err(state)?;
         let token = Token::new(secret(dir).map_err(state)?);
         let stun = match config.stun.host {
             Some(_) => Some(
@@ -71,9 +74,9 @@ impl Engine {
         let tracker = Tracker::new(swarms(config), rand::rng().next_u64());
         let mut catalog = Catalog::new(admission(config));
         let mut effects = Vec::new();
-        for record in shelf.restore() {
+        shelf.restore(|record| {
             catalog.restore(record.path, record.version, record.content_type, &mut effects);
-        }
+        });
         let inner = Inner {
             started: Instant::now(),
             catalog: Mutex::new(catalog),
@@ -87,6 +90,8 @@ impl Engine {
             counters: Counters::default(),
             stun: Mutex::new(stun),
             runtime: OnceLock::new(),
+            warned: AtomicBool::new(false),
+            _state: lock,
             checked,
         };
         Ok(Self(Arc::new(inner)))
@@ -103,6 +108,16 @@ fn swarms(config: &Config) -> SwarmConfig {
     SwarmConfig::default()
         .with_min_prefixes(config.swarm.min_prefixes)
         .with_gate(Gate::default().with_lan(config.swarm.lan))
+}
+
+/// Two processes in one directory would remove each other's records.
+fn lock(dir: &Path) -> io::Result<fs::File> {
+    let file = fs::File::create(dir.join("lock"))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(fs::TryLockError::WouldBlock) => Err(io::Error::other("another process uses it")),
+        Err(fs::TryLockError::Error(error)) => Err(error),
+    }
 }
 
 /// The key of announce tokens, kept so that a restart turns nobody away.

@@ -123,8 +123,12 @@ fn magnet_of(ready: &Ready) -> Response<Bytes> {
 /// `<root>/<page>`: found by content, so that it may be kept for ever.
 fn digests(engine: &Engine, rest: &str) -> Response<Bytes> {
     let page = rest.split_once('/').and_then(|(root, page)| {
-        let root: Digest = root.parse().ok()?;
-        engine.digest_page(&root, page.parse().ok()?)
+        let (root, number): (Digest, usize) = (root.parse().ok()?, page.parse().ok()?);
+        // One address a page: it may be kept for a year.
+        if number.to_string() != page {
+            return None;
+        }
+        engine.digest_page(&root, number)
     });
     let Some(page) = page else { return unshared() };
     let mut response = Response::new(page);

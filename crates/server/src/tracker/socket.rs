@@ -15,6 +15,8 @@ use super::registry::Outgoing;
 /// A silent socket is pinged this often, and closed after three pings without a sign of life.
 const PING: Duration = Duration::from_secs(30);
 const SILENCE: Duration = Duration::from_secs(95);
+/// Pings and pongs taken between two of our pings: the swarm's token bucket sees messages only.
+const MOST_CONTROLS: u32 = 32;
 /// A peer that does not take a message for this long is gone.
 const WRITE: Duration = Duration::from_secs(10);
 
@@ -40,6 +42,7 @@ pub(super) async fn run<S>(
     };
     let mut deadline = Instant::now() + SILENCE;
     let mut next_ping = Instant::now() + PING;
+    let mut controls = 0;
     loop {
         tokio::select! {
             outgoing = inbox.recv() => {
@@ -58,9 +61,11 @@ pub(super) async fn run<S>(
                     deadline = Instant::now() + SILENCE;
                     registration.handle(&text);
                 }
-                Ok(Some(Ok(Message::Ping(_) | Message::Pong(_)))) => {
+                Ok(Some(Ok(Message::Ping(_) | Message::Pong(_)))) if controls < MOST_CONTROLS => {
+                    controls += 1;
                     deadline = Instant::now() + SILENCE;
                 }
+                Ok(Some(Ok(Message::Ping(_) | Message::Pong(_)))) => break,
                 // The protocol is text; a browser sends nothing else.
                 Ok(Some(Ok(Message::Binary(_) | Message::Close(_) | Message::Frame(_)))) => break,
                 Ok(Some(Err(Error::Capacity(_)))) => break,
@@ -69,6 +74,7 @@ pub(super) async fn run<S>(
             },
             () = tokio::time::sleep_until(next_ping) => {
                 next_ping = Instant::now() + PING;
+                controls = 0;
                 let ping = socket.send(Message::Ping(Bytes::new()));
                 if !matches!(timeout(WRITE, ping).await, Ok(Ok(()))) {
                     return;
