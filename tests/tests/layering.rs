@@ -28,9 +28,8 @@ const ARROWS: &[(&str, &[&str])] = &[
             "manyhands-protocol",
         ],
     ),
-    // L3. The middleware needs metainfo only for the types that it re-exports and passes on, such
-    // as `LocalFile`.
-    ("manyhands", &["manyhands-metainfo", "manyhands-page", "manyhands-server"]),
+    // L3
+    ("manyhands", &["manyhands-page", "manyhands-server"]),
     ("manyhands-proxy", &["manyhands"]),
     ("manyhands-cli", ALL),
 ];

@@ -116,7 +116,9 @@ mod tests {
     async fn worker(chunks: mpsc::Receiver<Bytes>, control: &Control) -> Result<Hashes, Failure> {
         let (control, runtime) = (control.clone(), Handle::current());
         let (done, result) = tokio::sync::oneshot::channel();
-        std::thread::spawn(move || done.send(stream(4 << 20, chunks, &control, &runtime)));
+        std::thread::spawn(move || {
+            let _ = done.send(stream(4 << 20, chunks, &control, &runtime));
+        });
         result.await.unwrap()
     }
 

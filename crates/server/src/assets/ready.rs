@@ -1,5 +1,5 @@
 use bytes::Bytes;
-use manyhands_metainfo::{AssetPath, Digest, InfoHash, Magnet, Manifest, Record, Version};
+use manyhands_metainfo::{AssetPath, InfoHash, Magnet, Manifest, Record, Version};
 
 use crate::reserved::Encoded;
 
