@@ -5,7 +5,7 @@ import { readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { test } from 'node:test';
 import { makeAsset, MiB } from './lib/assets.mjs';
-import { ASSET, controlled, download, PREFIX, site } from './lib/stage.mjs';
+import { ASSET, controlled, download, isAsset, PREFIX, site } from './lib/stage.mjs';
 import { freePort } from './lib/server.mjs';
 import { until } from './lib/until.mjs';
 
@@ -30,7 +30,7 @@ test('a worker of ours that breaks every request is healed by the kill switch in
   await s.restart({ site: { disabled: true } });
   // One reload, which may well fail. Chromium looks for a new worker a second after a navigation, and each further navigation puts that off.
   await page.goto(s.origin).catch(() => {});
-  await until('the new worker was fetched', () => s.relay.find((e) => e.path === `${PREFIX}/sw.js`).length > 0);
+  await until('the new worker was fetched', () => s.relay.find(isAsset(`${PREFIX}/sw.js`)).length > 0);
   await until('the worker has taken itself back', async () => (await page.goto(s.origin), await registrations(page)) === 0, { every: 2_000 });
   assert.equal(await page.textContent('#text'), 'Its text.');
   assert.equal((await download(page, ASSET, { through: 'page' })).sha256, s.files.sha256);

@@ -34,10 +34,11 @@ test('a prefix that changes: the new worker takes the place of the old one, and 
 
   await s.restart({ site: { prefix: '/_shared' } });
   await s.server.shared(ASSET);
-  await page.goto(s.origin);
+  // Another address, so that it is surely fetched anew.
+  await page.goto(`${s.origin}/?again`);
   await ready(page);
   await until('the new worker is in place', async () => (await workers(page)).join() === '/_shared/sw.js');
-  await page.goto(s.origin);
+  await page.goto(`${s.origin}/?again`);
   await controlled(page);
   s.relay.reset();
   assert.equal((await download(page, ASSET, { through: 'page' })).sha256, s.files.sha256);

@@ -49,13 +49,13 @@ const month = {
 
 export class Assets {
   readonly budget: UploadBudget;
-  private readonly ownId: Bytes;
-  private readonly tracker: Tracker;
-  private readonly open = new Map<string, Promise<Asset | undefined>>();
-  private readonly live = new Set<Asset>();
-  private suspended = false;
+  readonly #ownId: Bytes;
+  readonly #tracker: Tracker;
+  readonly #open = new Map<string, Promise<Asset | undefined>>();
+  readonly #live = new Set<Asset>();
+  #suspended = false;
   /** Bytes of transfers that are over. */
-  private readonly past = { origin: 0, peers: 0 };
+  readonly #past = { origin: 0, peers: 0 };
 
   constructor(
     private readonly site: Site,
@@ -63,30 +63,30 @@ export class Assets {
   ) {
     this.budget = new UploadBudget(site.limits, month);
     // Azureus style, so that stock clients know whom they deal with.
-    this.ownId = crypto.getRandomValues(new Uint8Array(20));
-    this.ownId.set(Uint8Array.from("-MH0100-", (c) => c.charCodeAt(0)));
+    this.#ownId = crypto.getRandomValues(new Uint8Array(20));
+    this.#ownId.set(Uint8Array.from("-MH0100-", (c) => c.charCodeAt(0)));
     const address = async (failed: boolean): Promise<string> => {
       const { tracker } = failed ? await fetchSite() : site;
       const url = new URL(tracker, location.href);
       url.protocol = url.protocol.replace("http", "ws");
       return url.href;
     };
-    this.tracker = new Tracker(address, site.stun, this.ownId);
+    this.#tracker = new Tracker(address, site.stun, this.#ownId);
     const timer = setInterval(() => {
-      if (this.suspended && !this.live.size) clearInterval(timer);
-      for (const { transfer } of this.live) transfer.tick();
+      if (this.#suspended && !this.#live.size) clearInterval(timer);
+      for (const { transfer } of this.#live) transfer.tick();
     }, 250);
     let hidden: ReturnType<typeof setTimeout> | undefined;
     document.addEventListener("visibilitychange", () => {
       clearTimeout(hidden);
-      if (document.hidden) hidden = setTimeout(() => this.rest(), HIDDEN_LIMIT);
-      else for (const { transfer } of this.live) this.join(transfer);
+      if (document.hidden) hidden = setTimeout(() => this.#rest(), HIDDEN_LIMIT);
+      else for (const { transfer } of this.#live) this.#join(transfer);
     });
   }
 
   get received(): { origin: number; peers: number; mirrors: number } {
-    let { origin, peers } = this.past;
-    for (const { transfer } of this.live) {
+    let { origin, peers } = this.#past;
+    for (const { transfer } of this.#live) {
       origin += transfer.received.origin;
       peers += transfer.received.peers;
     }
@@ -95,7 +95,7 @@ export class Assets {
 
   get peers(): number {
     let count = 0;
-    for (const { transfer } of this.live) count += transfer.scheduler.peers.size;
+    for (const { transfer } of this.#live) count += transfer.scheduler.peers.size;
     return count;
   }
 
@@ -114,30 +114,30 @@ export class Assets {
 
   /** As `get`, unchecked: for giving, not for reading. */
   async find(path: string): Promise<Asset | undefined> {
-    const known = await this.open.get(path);
+    const known = await this.#open.get(path);
     if (known && !known.transfer.failed) return known;
-    const opening = this.load(path).catch(() => undefined);
-    this.open.set(path, opening);
+    const opening = this.#load(path).catch(() => undefined);
+    this.#open.set(path, opening);
     const asset = await opening;
     // What is not shared now may be in a minute.
-    if (!asset) setTimeout(() => this.open.get(path) === opening && this.open.delete(path), HIDDEN_LIMIT);
+    if (!asset) setTimeout(() => this.#open.get(path) === opening && this.#open.delete(path), HIDDEN_LIMIT);
     return asset;
   }
 
   /** Ends all peer connections and keeps nothing; what somebody still reads goes on from the origin alone. */
   suspend(): void {
-    this.suspended = true;
-    for (const { transfer, store } of this.live) {
+    this.#suspended = true;
+    for (const { transfer, store } of this.#live) {
       store.closed = true;
-      this.tracker.leave(transfer);
+      this.#tracker.leave(transfer);
       if (transfer.scheduler.consumers.size) transfer.dismiss();
       else transfer.close();
     }
   }
 
-  private async load(path: string): Promise<Asset | undefined> {
+  async #load(path: string): Promise<Asset | undefined> {
     const found = await fetchManifest(path);
-    if (!found || this.suspended || found.manifest.path !== path || found.manifest.length < this.site.assets.minSize) return undefined;
+    if (!found || this.#suspended || found.manifest.path !== path || found.manifest.length < this.site.assets.minSize) return undefined;
     const { manifest, swarm } = found;
     if (swarm === "off") return undefined;
     const layout = new Layout(manifest.length, manifest.pieceLength);
@@ -162,7 +162,7 @@ export class Assets {
           later: (milliseconds, run) => void setTimeout(run, milliseconds),
           changed: this.changed,
         },
-        { slack: this.site.limits.slack, ownId: this.ownId, budget: this.budget },
+        { slack: this.site.limits.slack, ownId: this.#ownId, budget: this.budget },
       ),
     };
     const { transfer } = asset;
@@ -173,27 +173,27 @@ export class Assets {
       transfer.restore();
       asset.headers = note.headers;
     }
-    this.live.add(asset);
+    this.#live.add(asset);
     transfer.onEnd = (failure) => {
-      this.live.delete(asset);
-      this.open.delete(path);
-      this.past.origin += transfer.received.origin;
-      this.past.peers += transfer.received.peers;
-      this.tracker.leave(transfer);
+      this.#live.delete(asset);
+      this.#open.delete(path);
+      this.#past.origin += transfer.received.origin;
+      this.#past.peers += transfer.received.peers;
+      this.#tracker.leave(transfer);
       store.closed = true;
       if (failure === "changed") store.forget().catch(() => undefined);
     };
-    transfer.onComplete = () => this.tracker.completed(transfer);
-    this.join(transfer);
+    transfer.onComplete = () => this.#tracker.completed(transfer);
+    this.#join(transfer);
     return asset;
   }
 
-  private join(transfer: Transfer): void {
-    if (!this.suspended && !transfer.failed) this.tracker.join(transfer);
+  #join(transfer: Transfer): void {
+    if (!this.#suspended && !transfer.failed) this.#tracker.join(transfer);
   }
 
-  private rest(): void {
-    for (const { transfer } of this.live) if (!transfer.scheduler.consumers.size) this.tracker.leave(transfer);
+  #rest(): void {
+    for (const { transfer } of this.#live) if (!transfer.scheduler.consumers.size) this.#tracker.leave(transfer);
   }
 }
 

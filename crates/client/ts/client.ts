@@ -4,7 +4,6 @@
  */
 
 import { Assets, respond } from "./assets";
-import { candidate } from "./adapters/site";
 import { sweep } from "./adapters/store";
 import { handleLinks } from "./links";
 import { PEERS_ONLY, type Api, type Client, type RelayRequest, type Site, type UsedNotice } from "./protocol";
@@ -14,7 +13,7 @@ import { ask, badge } from "./ui";
 const LOCK = "manyhands";
 const TELL_EVERY = 1000;
 
-export const start = (site: Site, api: Api): Client => {
+export const start = (site: Site, api: Api, candidate: (address: string) => boolean): Client => {
   let assets: Assets | undefined;
   let dismiss: (() => void) | undefined;
   let unlink: (() => void) | undefined;
@@ -46,7 +45,7 @@ export const start = (site: Site, api: Api): Client => {
   const begin = (): void => {
     if (release) return;
     dismiss?.();
-    unlink = handleLinks((url) => candidate(url, site));
+    unlink = handleLinks(candidate);
     lead = new Promise((resolve) => {
       const hold = (): Promise<void> => {
         if (!release) return Promise.resolve();

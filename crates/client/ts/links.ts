@@ -11,13 +11,13 @@ import { DOWNLOAD, WORKER } from "./protocol";
 const SHOWN = /\.(mp4|m4v|webm|og[agv]|mp3|m4a|aac|flac|wav|opus|pdf|jpe?g|png|gif|webp|avif|svg|txt|x?html?|json|xml|css|m?js)$/i;
 const FRAME_LIFE = 300_000;
 
-export const handleLinks = (wanted: (url: URL) => boolean): (() => void) => {
+export const handleLinks = (wanted: (address: string) => boolean): (() => void) => {
   const onClick = (event: MouseEvent): void => {
     const link = event.composedPath().find((node): node is HTMLAnchorElement => node instanceof HTMLAnchorElement && !!node.href);
     if (!link || event.defaultPrevented || event.button || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
     const url = new URL(link.href);
     const saves = link.hasAttribute("download");
-    if (!wanted(url) || (!saves && SHOWN.test(url.pathname)) || !navigator.serviceWorker.controller?.scriptURL.endsWith(WORKER)) return;
+    if (!wanted(link.href) || (!saves && SHOWN.test(url.pathname)) || !navigator.serviceWorker.controller?.scriptURL.endsWith(WORKER)) return;
     event.preventDefault();
     const name = link.download || decodeURIComponent(url.pathname.slice(url.pathname.lastIndexOf("/") + 1));
     const frame = document.createElement("iframe");

@@ -70,8 +70,8 @@ const candidate = (address: string): boolean => {
 };
 
 const load = (): Promise<Client | undefined> =>
-  (loading ??= (import(PREFIX + "client.js") as Promise<{ start(site: Site, api: Api): Client }>).then(
-    ({ start }) => (client = start(site!, api)),
+  (loading ??= (import(PREFIX + "client.js") as Promise<{ start(site: Site, api: Api, wanted: typeof candidate): Client }>).then(
+    ({ start }) => (client = start(site!, api, candidate)),
     () => undefined,
   ));
 

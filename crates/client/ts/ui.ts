@@ -3,12 +3,9 @@
 import type { Api, Status } from "./protocol";
 
 const STYLE = `:host{all:initial}
-div{position:fixed;inset:auto 1rem 1rem auto;z-index:2147483647;max-width:26rem;padding:.6rem .8rem;border-radius:.5rem;
-font:14px/1.4 system-ui,sans-serif;color:#111;background:#fff;box-shadow:0 1px 8px #0006}
-div:not([role=dialog]){padding:.2rem .5rem;font-size:12px;opacity:.9}
-button{font:inherit;margin:.4rem .4rem 0 0;padding:.2rem .7rem;cursor:pointer}
-div:not([role=dialog]) button{margin:0 0 0 .5rem;padding:0 .4rem}
-@media(prefers-color-scheme:dark){div{color:#eee;background:#222}}`;
+div{position:fixed;inset:auto 1rem 1rem auto;z-index:2147483647;max-width:26rem;padding:.4rem;border-radius:.4rem;
+font:13px/1.4 system-ui;color-scheme:light dark;color:CanvasText;background:Canvas;box-shadow:0 1px 8px #0006}
+button{font:inherit;margin:0 .4rem}`;
 
 const box = (name: string, text: string, buttons: [string, () => void][]): { element: HTMLElement; label: HTMLElement } => {
   const element = document.createElement(name);

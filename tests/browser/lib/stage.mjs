@@ -23,6 +23,8 @@ export const OPEN = {
   swarm: { min_prefixes: 1, lan: true, foreign: 'open' },
   consent: { mode: 'notice' },
   policy: { slack: 1.25 },
+  // The tests measure shares, not how polite a visitor is by default.
+  upload: { rate: 1_000_000_000 },
 };
 
 const PAGE = `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>A site</title><link rel="icon" href="data:,"></head>

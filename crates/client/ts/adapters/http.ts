@@ -33,7 +33,7 @@ export const retryAfter = (value: string | null, now: number): number | undefine
 };
 
 export class RangeFetcher implements HttpSource {
-  private lastModified: string | null | undefined;
+  #lastModified: string | null | undefined;
 
   constructor(
     private readonly url: string,
@@ -43,11 +43,11 @@ export class RangeFetcher implements HttpSource {
 
   open(from: number, to: number, sink: RangeSink): () => void {
     const abort = new AbortController();
-    void this.run(from, to, sink, abort.signal);
+    void this.#run(from, to, sink, abort.signal);
     return () => abort.abort();
   }
 
-  private async run(from: number, to: number, sink: RangeSink, signal: AbortSignal): Promise<void> {
+  async #run(from: number, to: number, sink: RangeSink, signal: AbortSignal): Promise<void> {
     await slot();
     try {
       if (signal.aborted) return;
@@ -61,7 +61,7 @@ export class RangeFetcher implements HttpSource {
         signal,
       });
       if (signal.aborted) return;
-      if (!this.exact(response, from, to, length)) {
+      if (!this.#exact(response, from, to, length)) {
         const { status, headers } = response;
         await response.body?.cancel();
         // Overload and trouble pass; anything else means that this version can't be had by ranges.
@@ -88,12 +88,12 @@ export class RangeFetcher implements HttpSource {
     }
   }
 
-  private exact(response: Response, from: number, to: number, length: number): boolean {
+  #exact(response: Response, from: number, to: number, length: number): boolean {
     const { status, headers } = response;
     if (status !== 206 || headers.get("Content-Encoding") || headers.get("Content-Range") !== `bytes ${from}-${to - 1}/${length}`) return false;
     if (this.version.etag) return headers.get("ETag") === this.version.etag;
     const modified = headers.get("Last-Modified");
-    this.lastModified ??= modified;
-    return this.lastModified === modified;
+    this.#lastModified ??= modified;
+    return this.#lastModified === modified;
   }
 }

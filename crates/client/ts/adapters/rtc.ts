@@ -15,59 +15,59 @@ export interface ChannelEvents {
 }
 
 export class Connection implements Channel {
-  private readonly connection: RTCPeerConnection;
-  private channel: RTCDataChannel | undefined;
-  private closed = false;
+  readonly #connection: RTCPeerConnection;
+  #channel: RTCDataChannel | undefined;
+  #closed = false;
 
   constructor(
     stun: readonly string[],
     private readonly events: ChannelEvents,
   ) {
-    this.connection = new RTCPeerConnection(stun.length ? { iceServers: [{ urls: [...stun] }] } : {});
-    this.connection.onconnectionstatechange = () => {
-      if (/failed|closed|disconnected/.test(this.connection.connectionState)) this.close();
+    this.#connection = new RTCPeerConnection(stun.length ? { iceServers: [{ urls: [...stun] }] } : {});
+    this.#connection.onconnectionstatechange = () => {
+      if (/failed|closed|disconnected/.test(this.#connection.connectionState)) this.close();
     };
-    this.connection.ondatachannel = ({ channel }) => this.adopt(channel);
+    this.#connection.ondatachannel = ({ channel }) => this.#adopt(channel);
   }
 
   get open(): boolean {
-    return this.channel?.readyState === "open";
+    return this.#channel?.readyState === "open";
   }
 
   async offer(): Promise<string> {
-    this.adopt(this.connection.createDataChannel("manyhands"));
-    await this.connection.setLocalDescription(await this.connection.createOffer());
-    return this.gathered();
+    this.#adopt(this.#connection.createDataChannel("manyhands"));
+    await this.#connection.setLocalDescription(await this.#connection.createOffer());
+    return this.#gathered();
   }
 
   async answer(sdp: string): Promise<string> {
-    await this.connection.setRemoteDescription({ type: "offer", sdp });
-    await this.connection.setLocalDescription(await this.connection.createAnswer());
-    return this.gathered();
+    await this.#connection.setRemoteDescription({ type: "offer", sdp });
+    await this.#connection.setLocalDescription(await this.#connection.createAnswer());
+    return this.#gathered();
   }
 
   async accept(sdp: string): Promise<void> {
-    if (this.connection.signalingState === "have-local-offer") await this.connection.setRemoteDescription({ type: "answer", sdp });
+    if (this.#connection.signalingState === "have-local-offer") await this.#connection.setRemoteDescription({ type: "answer", sdp });
   }
 
   send(bytes: Bytes): void {
-    if (this.open) this.channel!.send(bytes);
+    if (this.open) this.#channel!.send(bytes);
   }
 
   backlog(): number {
-    return this.channel?.bufferedAmount ?? Infinity;
+    return this.#channel?.bufferedAmount ?? Infinity;
   }
 
   close(): void {
-    if (this.closed) return;
-    this.closed = true;
-    this.connection.onconnectionstatechange = null;
-    this.connection.close();
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#connection.onconnectionstatechange = null;
+    this.#connection.close();
     this.events.onClose();
   }
 
-  private adopt(channel: RTCDataChannel): void {
-    this.channel = channel;
+  #adopt(channel: RTCDataChannel): void {
+    this.#channel = channel;
     channel.binaryType = "arraybuffer";
     channel.onopen = () => this.events.onOpen(this);
     channel.onmessage = ({ data }) => this.events.onData(new Uint8Array(data as ArrayBuffer));
@@ -75,8 +75,8 @@ export class Connection implements Channel {
     if (channel.readyState === "open") this.events.onOpen(this);
   }
 
-  private gathered(): Promise<string> {
-    const { connection } = this;
+  #gathered(): Promise<string> {
+    const connection = this.#connection;
     return new Promise((resolve) => {
       const finish = (): void => resolve(connection.localDescription?.sdp ?? "");
       connection.onicecandidate = ({ candidate }) => (candidate ? setTimeout(finish, GATHER_AFTER_FIRST) : finish());

@@ -1,7 +1,8 @@
 /** What the site says: its settings and the manifests of its assets. */
 
-import { hex, type Bytes } from "../core/bytes";
+import { hex, unbinary, type Bytes } from "../core/bytes";
 import { encode, infoDictionary } from "../core/bencode";
+import { UNIT } from "../core/layout";
 import { PREFIX, type Site } from "../protocol";
 import type { Manifest } from "../core/transfer";
 
@@ -10,44 +11,10 @@ export const sha256 = async (data: Bytes): Promise<Bytes> => new Uint8Array(awai
 /** Path under a reserved folder, `manifest` say. */
 export const reserved = (folder: string, path: string): string => PREFIX + folder + path;
 
-/** A candidate is worth asking a manifest for: same origin, no query, an extension that the site shares. */
-export const candidate = (url: URL, site: Site): boolean =>
-  url.origin === location.origin &&
-  !url.search &&
-  !url.pathname.startsWith(PREFIX) &&
-  site.assets.extensions.includes(/\.(\w+)$/.exec(url.pathname)?.[1]?.toLowerCase() ?? "");
-
-const number = (value: unknown, least: number): value is number => Number.isSafeInteger(value) && (value as number) >= least;
-
-/** Checks what came as JSON; anything odd means plain HTTP. */
-export const readManifest = (value: unknown): Manifest | undefined => {
-  const { v, path, length, type, etag, infohash, pieceLength, root, unit, digests } = value as Record<string, unknown>;
-  if (
-    v !== 1 ||
-    unit !== 65536 ||
-    typeof path !== "string" ||
-    typeof type !== "string" ||
-    (etag !== null && typeof etag !== "string") ||
-    !number(length, 1) ||
-    !number(pieceLength, 65536) ||
-    pieceLength & (pieceLength - 1) ||
-    pieceLength > 1 << 24 ||
-    !/^[0-9a-f]{40}$/.test(String(infohash)) ||
-    !/^[0-9a-f]{64}$/.test(String(root)) ||
-    typeof digests !== "string"
-  ) {
-    return undefined;
-  }
-  return {
-    path,
-    length,
-    type,
-    etag,
-    infohash: infohash as string,
-    pieceLength,
-    root: root as string,
-    digests: Uint8Array.from(atob(digests), (c) => c.charCodeAt(0)),
-  };
+/** What came as JSON, where this client understands it; anything else means plain HTTP. Comes from the origin itself, so is checked for version, not for malice. */
+export const readManifest = (value: Omit<Manifest, "digests"> & { v: number; unit: number; digests: string }): Manifest | undefined => {
+  const { v, unit, length, pieceLength, digests } = value;
+  return v === 1 && unit === UNIT && length > 0 && pieceLength % UNIT === 0 ? { ...value, digests: unbinary(atob(digests)) } : undefined;
 };
 
 export const fetchSite = async (): Promise<Site> => (await fetch(`${PREFIX}site.json`, { cache: "no-cache" })).json() as Promise<Site>;
@@ -55,7 +22,7 @@ export const fetchSite = async (): Promise<Site> => (await fetch(`${PREFIX}site.
 export const fetchManifest = async (path: string): Promise<{ manifest: Manifest; swarm: string } | undefined> => {
   const response = await fetch(reserved("manifest", path));
   if (!response.ok) return undefined;
-  const manifest = readManifest(await response.json());
+  const manifest = readManifest((await response.json()) as Parameters<typeof readManifest>[0]);
   return manifest && { manifest, swarm: response.headers.get("Manyhands-Swarm") ?? "off" };
 };
 

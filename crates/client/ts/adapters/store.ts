@@ -39,7 +39,7 @@ export const sweep = async (): Promise<void> => {
 const room = async (limit: number): Promise<number> => Math.min(limit, ((await navigator.storage.estimate()).quota ?? 0) / 10);
 
 export class AssetStore implements Store {
-  private allowed: Promise<boolean> | undefined;
+  #allowed: Promise<boolean> | undefined;
   /** Consent was withdrawn: nothing is written any more. */
   closed = false;
   /** Header fields of the origin, from the first range answer. */
@@ -57,7 +57,7 @@ export class AssetStore implements Store {
   }
 
   async write(span: number, parts: Bytes[]): Promise<boolean> {
-    if (!(await (this.allowed ??= this.makeRoom())) || this.closed) return false;
+    if (!(await (this.#allowed ??= this.#makeRoom())) || this.closed) return false;
     const cache = await caches.open(CACHE);
     await cache.put(spanUrl(this.manifest.root, span), new Response(concat(parts)));
     return true;
@@ -91,7 +91,7 @@ export class AssetStore implements Store {
   }
 
   /** Lets the least recently used assets go until this one fits. */
-  private async makeRoom(): Promise<boolean> {
+  async #makeRoom(): Promise<boolean> {
     const total = await room(this.limit);
     if (this.layout.length > total) return false;
     const cache = await caches.open(CACHE);

@@ -25,11 +25,11 @@ interface Membership {
 }
 
 export class Tracker {
-  private socket: WebSocket | undefined;
-  private connecting = false;
-  private readonly members = new Map<string, Membership>();
-  private delay: number = RECONNECT[0];
-  private readonly peerId: string;
+  #socket: WebSocket | undefined;
+  #connecting = false;
+  readonly #members = new Map<string, Membership>();
+  #delay: number = RECONNECT[0];
+  readonly #peerId: string;
 
   constructor(
     /** The address; told whether the last one failed, since its token may have run out. */
@@ -37,155 +37,150 @@ export class Tracker {
     private readonly stun: readonly string[],
     private readonly ownId: Bytes,
   ) {
-    this.peerId = binary(this.ownId);
+    this.#peerId = binary(this.ownId);
   }
 
   join(transfer: Transfer): void {
     const key = binary(transfer.infoHash);
-    if (this.members.has(key)) return;
-    this.members.set(key, { transfer, timer: undefined, joined: false, connections: new Map(), interval: 0, others: 0, tries: 0 });
-    if (this.socket?.readyState === 1) this.announce(key, "started");
-    else void this.connect();
+    if (this.#members.has(key)) return;
+    this.#members.set(key, { transfer, timer: undefined, joined: false, connections: new Map(), interval: 0, others: 0, tries: 0 });
+    if (this.#socket?.readyState === 1) this.#announce(key, "started");
+    else void this.#connect();
   }
 
   leave(transfer: Transfer): void {
     const key = binary(transfer.infoHash);
-    const member = this.members.get(key);
+    const member = this.#members.get(key);
     if (!member) return;
-    if (member.joined) this.announce(key, "stopped");
+    if (member.joined) this.#announce(key, "stopped");
     clearTimeout(member.timer);
-    this.members.delete(key);
+    this.#members.delete(key);
     for (const connection of member.connections.values()) connection.close();
-    if (!this.members.size) {
-      this.socket?.close();
-      this.socket = undefined;
+    if (!this.#members.size) {
+      this.#socket?.close();
+      this.#socket = undefined;
     }
   }
 
   completed(transfer: Transfer): void {
-    this.announce(binary(transfer.infoHash), "completed");
+    this.#announce(binary(transfer.infoHash), "completed");
   }
 
-  private async connect(): Promise<void> {
-    if (this.connecting) return;
-    this.connecting = true;
-    const url = await this.address(this.delay > RECONNECT[0]).catch(() => undefined);
-    this.connecting = false;
-    if (this.socket || !this.members.size) return;
-    if (!url) return this.retry();
-    const socket = (this.socket = new WebSocket(url));
+  async #connect(): Promise<void> {
+    if (this.#connecting) return;
+    this.#connecting = true;
+    const url = await this.address(this.#delay > RECONNECT[0]).catch(() => undefined);
+    this.#connecting = false;
+    if (this.#socket || !this.#members.size) return;
+    if (!url) return this.#retry();
+    const socket = (this.#socket = new WebSocket(url));
     socket.onopen = () => {
-      this.delay = RECONNECT[0];
-      for (const key of this.members.keys()) this.announce(key, "started");
+      this.#delay = RECONNECT[0];
+      for (const key of this.#members.keys()) this.#announce(key, "started");
     };
     socket.onmessage = ({ data }) => {
-      if (typeof data === "string") this.handle(data);
+      if (typeof data === "string") this.#handle(data);
     };
     socket.onclose = () => {
-      if (this.socket !== socket) return;
-      this.socket = undefined;
-      for (const member of this.members.values()) {
+      if (this.#socket !== socket) return;
+      this.#socket = undefined;
+      for (const member of this.#members.values()) {
         member.joined = false;
         clearTimeout(member.timer);
       }
-      this.retry();
+      this.#retry();
     };
   }
 
-  private retry(): void {
-    setTimeout(() => this.members.size && void this.connect(), this.delay * (0.5 + Math.random()));
-    this.delay = Math.min(RECONNECT[1], this.delay * 2);
+  #retry(): void {
+    setTimeout(() => this.#members.size && void this.#connect(), this.#delay * (0.5 + Math.random()));
+    this.#delay = Math.min(RECONNECT[1], this.#delay * 2);
   }
 
-  private state({ transfer }: Membership): AnnounceState {
+  #state({ transfer }: Membership): AnnounceState {
     return {
       infoHash: binary(transfer.infoHash),
-      peerId: this.peerId,
+      peerId: this.#peerId,
       uploaded: 0,
       downloaded: transfer.received.origin + transfer.received.peers,
       left: transfer.left,
     };
   }
 
-  private announce(key: string, event?: string, offers?: Offer[]): void {
-    const member = this.members.get(key);
-    if (!member || this.socket?.readyState !== 1) return;
+  #announce(key: string, event?: string, offers?: Offer[]): void {
+    const member = this.#members.get(key);
+    if (!member || this.#socket?.readyState !== 1) return;
     member.joined = true;
-    this.socket.send(announce(this.state(member), event, offers));
+    this.#socket.send(announce(this.#state(member), event, offers));
   }
 
-  private handle(text: string): void {
+  #handle(text: string): void {
     const message = parse(text);
-    const member = message?.infoHash === undefined ? undefined : this.members.get(message.infoHash);
+    const key = message?.info_hash ?? "";
+    const member = this.#members.get(key);
     if (!message || !member) return;
-    switch (message.kind) {
-      case "reply":
-        member.interval = Math.max(30, message.interval) * 1000;
-        // We are counted too; and those who have everything are of no use to one another.
-        member.others = message.incomplete + (member.transfer.left ? message.complete - 1 : 0);
-        this.schedule(message.infoHash, member);
-        if (message.offers) void this.offer(message.infoHash, member, message.offers);
-        break;
-      case "offer":
-        void this.onOffer(member, message.peerId, message.offerId, message.sdp);
-        break;
-      case "answer": {
-        const connection = member.connections.get(message.offerId);
-        connection?.accept(message.sdp).catch(() => connection.close());
-        break;
-      }
-      case "failure":
-        clearTimeout(member.timer);
+    const { offer, answer, interval, peer_id, offer_id } = message;
+    if (message["failure reason"]) clearTimeout(member.timer);
+    else if (offer) void this.#onOffer(member, peer_id, offer_id, offer.sdp);
+    else if (answer) {
+      const connection = member.connections.get(offer_id);
+      connection?.accept(answer.sdp).catch(() => connection.close());
+    } else if (interval) {
+      member.interval = Math.max(30, interval) * 1000;
+      // We are counted too; and those who have everything are of no use to one another.
+      member.others = message.incomplete + (member.transfer.left ? message.complete - 1 : 0);
+      this.#schedule(key, member);
+      if (message.offers) void this.#offer(key, member, message.offers);
     }
   }
 
   /** Whether fewer are connected than there are, or than there is room for. */
-  private lacking({ transfer, others }: Membership): boolean {
+  #lacking({ transfer, others }: Membership): boolean {
     return transfer.scheduler.peers.size < Math.min(MAX_PEERS, others);
   }
 
   /** Introductions fail: offers get lost, networks do not let each other through. While somebody is missing the next announce comes soon. */
-  private schedule(key: string, member: Membership): void {
+  #schedule(key: string, member: Membership): void {
     clearTimeout(member.timer);
-    if (this.members.get(key) !== member) return;
-    const lacking = this.lacking(member);
+    if (this.#members.get(key) !== member) return;
+    const lacking = this.#lacking(member);
     if (!lacking) member.tries = 0;
     member.timer = setTimeout(() => {
-      if (lacking && !this.lacking(member)) return this.schedule(key, member);
+      if (lacking && !this.#lacking(member)) return this.#schedule(key, member);
       member.tries++;
-      this.announce(key);
+      this.#announce(key);
     }, pause(member.interval, lacking ? member.tries : undefined, Math.random));
   }
 
   /** As many offers as the tracker has takers for, and no more than we have room for. */
-  private async offer(key: string, member: Membership, count: number): Promise<void> {
+  async #offer(key: string, member: Membership, count: number): Promise<void> {
     const room = MAX_PEERS - member.transfer.scheduler.peers.size;
     const offers = await Promise.all(
       Array.from({ length: Math.min(count, room) }, async (): Promise<Offer | undefined> => {
         const offerId = binary(crypto.getRandomValues(new Uint8Array(20)));
-        const connection = this.connection(member, offerId);
+        const connection = this.#connection(member, offerId);
         const sdp = await connection.offer().catch(() => "");
         return sdp ? { offer: { type: "offer", sdp }, offer_id: offerId } : undefined;
       }),
     );
     const made = offers.filter((offer) => offer !== undefined);
     // An announce without any would only be asked for some again.
-    if (made.length) this.announce(key, undefined, made);
+    if (made.length) this.#announce(key, undefined, made);
   }
 
-  private async onOffer(member: Membership, peerId: string, offerId: string, sdp: string): Promise<void> {
+  async #onOffer(member: Membership, peerId: string, offerId: string, sdp: string): Promise<void> {
     const { peers } = member.transfer.scheduler;
-    if (peers.size >= MAX_PEERS || peerId === this.peerId || [...peers].some((peer) => binary(peer.id) === peerId)) return;
-    const connection = this.connection(member, offerId);
+    if (peers.size >= MAX_PEERS || peerId === this.#peerId || [...peers].some((peer) => binary(peer.id) === peerId)) return;
+    const connection = this.#connection(member, offerId);
     try {
       const reply = await connection.answer(sdp);
-      this.socket?.send(answer(this.state(member), peerId, offerId, reply));
+      this.#socket?.send(answer(this.#state(member), peerId, offerId, reply));
     } catch {
       connection.close();
     }
   }
 
-  private connection(member: Membership, offerId: string): Connection {
+  #connection(member: Membership, offerId: string): Connection {
     let peer: Peer | undefined;
     const connection = new Connection(this.stun, {
       onOpen: (channel: Channel) => {
@@ -195,7 +190,7 @@ export class Tracker {
       onClose: () => {
         member.connections.delete(offerId);
         peer?.close();
-        if (peer?.ready) this.schedule(binary(member.transfer.infoHash), member);
+        if (peer?.ready) this.#schedule(binary(member.transfer.infoHash), member);
       },
     });
     member.connections.set(offerId, connection);

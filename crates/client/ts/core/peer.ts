@@ -39,7 +39,6 @@ const UT_METADATA = 1;
 const LT_DONTHAVE = 2;
 
 const METADATA_BLOCK = 16384;
-const METADATA_LIMIT = 1 << 20;
 
 export class Peer {
   id: Bytes = new Uint8Array(20);
@@ -69,13 +68,10 @@ export class Peer {
   /** What it asked of us, oldest first. */
   readonly queue: wire.Request[] = [];
 
-  private fast = false;
-  private readonly parser: wire.Parser;
-  private remoteMetadata = 0;
-  private remoteDontHave = 0;
-  private metadata: (Bytes | undefined)[] = [];
-  private metadataSize = 0;
-  private onMetadata: ((info: Bytes | undefined) => void) | undefined;
+  #fast = false;
+  readonly #parser: wire.Parser;
+  #remoteMetadata = 0;
+  #remoteDontHave = 0;
 
   constructor(
     private readonly layout: Layout,
@@ -91,24 +87,23 @@ export class Peer {
   ) {
     this.pieces = new Bitfield(layout.pieces);
     this.progressAt = now();
-    this.parser = new wire.Parser({
-      onHandshake: (handshake) => this.greet(handshake),
+    this.#parser = new wire.Parser({
+      onHandshake: (handshake) => this.#greet(handshake),
       onMessage: (id, body) => {
-        if (!this.closed) this.handle(id, body);
+        if (!this.closed) this.#handle(id, body);
       },
     });
     channel.send(wire.handshake(infoHash, ownId));
   }
 
   push(bytes: Uint8Array): void {
-    if (!this.closed && !this.parser.push(bytes)) this.close();
+    if (!this.closed && !this.#parser.push(bytes)) this.close();
   }
 
   close(): void {
     if (this.closed) return;
     this.closed = true;
     this.channel.close();
-    this.onMetadata?.(undefined);
     this.events.onClose(this);
   }
 
@@ -128,22 +123,22 @@ export class Peer {
   choke(choked: boolean): void {
     if (choked === this.choked) return;
     this.choked = choked;
-    this.send(choked ? wire.CHOKE : wire.UNCHOKE);
+    this.#send(choked ? wire.CHOKE : wire.UNCHOKE);
     if (choked) while (this.queue.length) this.reject(this.queue.shift()!);
   }
 
   wants(interesting: boolean): void {
     if (interesting === this.interesting) return;
     this.interesting = interesting;
-    this.send(interesting ? wire.INTERESTED : wire.NOT_INTERESTED);
+    this.#send(interesting ? wire.INTERESTED : wire.NOT_INTERESTED);
   }
 
   announceHave(piece: number): void {
-    if (this.ready) this.send(wire.HAVE, wire.u32(piece));
+    if (this.ready) this.#send(wire.HAVE, wire.u32(piece));
   }
 
   announceDontHave(piece: number): void {
-    if (this.ready && this.remoteDontHave) this.send(wire.EXTENDED, Uint8Array.of(this.remoteDontHave), wire.u32(piece));
+    if (this.ready && this.#remoteDontHave) this.#send(wire.EXTENDED, Uint8Array.of(this.#remoteDontHave), wire.u32(piece));
   }
 
   request(unit: number): void {
@@ -152,41 +147,30 @@ export class Peer {
     this.meter.start(now);
     const length = this.layout.unitLength(unit);
     this.pending.set(unit, { data: new Uint8Array(length), missing: length, askedAt: now });
-    this.blocks(unit, wire.REQUEST);
+    this.#blocks(unit, wire.REQUEST);
   }
 
   /** Takes a request back; what still arrives of it is ignored. */
   cancel(unit: number): void {
     if (!this.pending.delete(unit)) return;
-    this.blocks(unit, wire.CANCEL);
-    this.settle();
+    this.#blocks(unit, wire.CANCEL);
+    this.#settle();
   }
 
   sendBlock(request: wire.Request, data: Uint8Array): void {
     this.given += data.length;
-    this.send(wire.PIECE, wire.u32(request.piece, request.offset), data);
+    this.#send(wire.PIECE, wire.u32(request.piece, request.offset), data);
   }
 
   reject(request: wire.Request): void {
-    if (this.fast) this.channel.send(wire.requestFrame(wire.REJECT, request));
+    if (this.#fast) this.channel.send(wire.requestFrame(wire.REJECT, request));
   }
 
-  /** Asks for the info dictionary (BEP 9); the caller checks its SHA-1. */
-  fetchMetadata(): Promise<Bytes | undefined> {
-    return new Promise((resolve) => {
-      this.onMetadata = (info) => {
-        this.onMetadata = undefined;
-        resolve(info);
-      };
-      this.askMetadata();
-    });
-  }
-
-  private send(id: number, ...body: Uint8Array[]): void {
+  #send(id: number, ...body: Uint8Array[]): void {
     if (!this.closed) this.channel.send(wire.frame(id, ...body));
   }
 
-  private blocks(unit: number, message: number): void {
+  #blocks(unit: number, message: number): void {
     const start = unit * UNIT;
     const end = start + this.layout.unitLength(unit);
     for (let at = start; at < end; at += BLOCK) {
@@ -196,13 +180,13 @@ export class Peer {
     }
   }
 
-  private greet(handshake: wire.Handshake): void {
+  #greet(handshake: wire.Handshake): void {
     const { infoHash, peerId } = handshake;
     if (binary(infoHash) !== binary(this.infoHash) || binary(peerId) === binary(this.ownId)) return this.close();
     this.id = peerId;
-    this.fast = handshake.fast;
+    this.#fast = handshake.fast;
     if (handshake.extended) {
-      this.send(
+      this.#send(
         wire.EXTENDED,
         Uint8Array.of(0),
         encodeBytes({
@@ -213,20 +197,20 @@ export class Peer {
         }),
       );
     }
-    if (this.fast && this.have.complete) this.send(wire.HAVE_ALL);
-    else if (this.fast && !this.have.count) this.send(wire.HAVE_NONE);
-    else if (this.have.count) this.send(wire.BITFIELD, this.have.bytes);
+    if (this.#fast && this.have.complete) this.#send(wire.HAVE_ALL);
+    else if (this.#fast && !this.have.count) this.#send(wire.HAVE_NONE);
+    else if (this.have.count) this.#send(wire.BITFIELD, this.have.bytes);
     this.ready = true;
     this.events.onReady(this);
   }
 
-  private handle(id: number, body: Bytes): void {
+  #handle(id: number, body: Bytes): void {
     switch (id) {
       case wire.CHOKE:
       case wire.UNCHOKE:
         this.choking = id === wire.CHOKE;
         // Without the fast extension a choke drops everything asked for, silently.
-        if (this.choking && !this.fast) for (const unit of [...this.pending.keys()]) this.refuse(unit);
+        if (this.choking && !this.#fast) for (const unit of [...this.pending.keys()]) this.#refuse(unit);
         break;
       case wire.INTERESTED:
       case wire.NOT_INTERESTED:
@@ -256,7 +240,7 @@ export class Peer {
       case wire.REJECT: {
         const request = wire.readRequest(body);
         if (!request) return this.close();
-        if (id === wire.REJECT) return this.refuse(Math.floor((request.piece * this.layout.pieceLength + request.offset) / UNIT));
+        if (id === wire.REJECT) return this.#refuse(Math.floor((request.piece * this.layout.pieceLength + request.offset) / UNIT));
         const index = this.queue.findIndex(
           (entry) => entry.piece === request.piece && entry.offset === request.offset && entry.length === request.length,
         );
@@ -264,9 +248,9 @@ export class Peer {
         return;
       }
       case wire.PIECE:
-        return this.block(body);
+        return this.#block(body);
       case wire.EXTENDED:
-        return this.extended(body);
+        return this.#extended(body);
       default:
         // 13 (suggest) and 17 (allowed fast) are hints; anything else is not for us.
         return;
@@ -274,7 +258,7 @@ export class Peer {
     this.events.onChange(this);
   }
 
-  private block(body: Bytes): void {
+  #block(body: Bytes): void {
     const at = wire.readU32(body) * this.layout.pieceLength + wire.readU32(body.subarray(4) as Bytes);
     const data = body.subarray(8);
     const unit = Math.floor(at / UNIT);
@@ -290,64 +274,44 @@ export class Peer {
     this.unitTime = this.unitTime ? this.unitTime * 0.75 + took * 0.25 : took;
     this.snubbed = false;
     this.pending.delete(unit);
-    this.settle();
+    this.#settle();
     this.events.onUnit(this, unit, entry.data);
   }
 
-  private refuse(unit: number): void {
+  #refuse(unit: number): void {
     if (!this.pending.delete(unit)) return;
-    this.settle();
+    this.#settle();
     this.events.onRefused(this, unit);
   }
 
-  private settle(): void {
+  #settle(): void {
     this.headSince = this.now();
     if (!this.pending.size) this.meter.stop(this.headSince);
   }
 
-  private extended(body: Bytes): void {
+  #extended(body: Bytes): void {
     if (body[0] === LT_DONTHAVE) {
       if (this.pieces.delete(wire.readU32(body.subarray(1) as Bytes))) this.events.onChange(this);
       return;
     }
     try {
-      const [value, end] = decode(body, 1);
-      const dict = value as { [key: string]: Value };
+      const dict = decode(body, 1)[0] as { [key: string]: Value };
       if (body[0] === 0) {
         const m = dict.m as { [key: string]: Value } | undefined;
-        if (typeof m?.ut_metadata === "number") this.remoteMetadata = m.ut_metadata;
-        if (typeof m?.lt_donthave === "number") this.remoteDontHave = m.lt_donthave;
-        if (typeof dict.metadata_size === "number" && dict.metadata_size <= METADATA_LIMIT) this.metadataSize = dict.metadata_size;
-        if (this.onMetadata) this.askMetadata();
-      } else if (body[0] === UT_METADATA) {
-        this.onMetadataMessage(dict.msg_type, dict.piece, body.subarray(end));
-      }
+        if (typeof m?.ut_metadata === "number") this.#remoteMetadata = m.ut_metadata;
+        if (typeof m?.lt_donthave === "number") this.#remoteDontHave = m.lt_donthave;
+      } else if (body[0] === UT_METADATA && dict.msg_type === 0 && typeof dict.piece === "number") this.#giveMetadata(dict.piece);
     } catch {
       this.close();
     }
   }
 
-  private onMetadataMessage(kind: Value | undefined, piece: Value | undefined, data: Uint8Array): void {
-    if (typeof piece !== "number") return;
-    if (kind === 0) {
-      void this.info().then((info) => {
-        const part = info?.subarray(piece * METADATA_BLOCK, (piece + 1) * METADATA_BLOCK);
-        const head = part?.length ? { msg_type: 1, piece, total_size: info!.length } : { msg_type: 2, piece };
-        this.send(wire.EXTENDED, Uint8Array.of(this.remoteMetadata), concat([encodeBytes(head), ...(part ? [part] : [])]));
-      });
-    } else if (kind === 2) this.onMetadata?.(undefined);
-    else if (this.onMetadata && piece < Math.ceil(this.metadataSize / METADATA_BLOCK)) {
-      this.metadata[piece] = data.slice() as Bytes;
-      const parts = this.metadata.filter((part) => part !== undefined);
-      if (parts.length === Math.ceil(this.metadataSize / METADATA_BLOCK)) this.onMetadata(concat(parts));
-    }
-  }
-
-  private askMetadata(): void {
-    if (!this.remoteMetadata || !this.metadataSize) return;
-    this.metadata = [];
-    for (let piece = 0; piece * METADATA_BLOCK < this.metadataSize; piece++) {
-      this.send(wire.EXTENDED, Uint8Array.of(this.remoteMetadata), encodeBytes({ msg_type: 0, piece }));
-    }
+  /** A block of the info dictionary (BEP 9), for those who came by a magnet link. We ask nobody for it: the manifest says as much. */
+  #giveMetadata(piece: number): void {
+    void this.info().then((info) => {
+      const part = info?.subarray(piece * METADATA_BLOCK, (piece + 1) * METADATA_BLOCK);
+      const head = part?.length ? { msg_type: 1, piece, total_size: info!.length } : { msg_type: 2, piece };
+      this.#send(wire.EXTENDED, Uint8Array.of(this.#remoteMetadata), concat([encodeBytes(head), ...(part ? [part] : [])]));
+    });
   }
 }

@@ -88,15 +88,15 @@ export class Scheduler {
   /** No P2P downloads any more: they gained too little. Uploads go on. */
   cut = false;
 
-  private now = 0;
+  #now = 0;
   /** Answers of `relaxed` within one plan. */
-  private readonly calm = new Map<Consumer, boolean>();
-  private readonly owners = new Map<number, boolean>();
-  private ownersOf = "";
-  private retryAt = 0;
-  private failures = 0;
-  private gainSince = -1;
-  private gainBytes = 0;
+  readonly #calm = new Map<Consumer, boolean>();
+  readonly #owners = new Map<number, boolean>();
+  #ownersOf = "";
+  #retryAt = 0;
+  #failures = 0;
+  #gainSince = -1;
+  #gainBytes = 0;
 
   constructor(private readonly settings: Settings) {
     this.have = new Bitfield(settings.layout.units);
@@ -106,24 +106,24 @@ export class Scheduler {
   plan(now: number): Action[] {
     const actions: Action[] = [];
     if (!this.consumers.size) {
-      for (const range of this.ranges) this.close(range, now, actions);
+      for (const range of this.ranges) this.#close(range, now, actions);
       return actions;
     }
-    this.now = now;
-    this.calm.clear();
-    this.refreshOwners(now);
-    this.judgePeers(now);
-    this.trimRanges(now, actions);
-    this.openRanges(now, actions, true);
-    if (!this.cut) for (const peer of this.peers) this.fillPipeline(peer, now);
-    this.openRanges(now, actions, false);
+    this.#now = now;
+    this.#calm.clear();
+    this.#refreshOwners(now);
+    this.#judgePeers(now);
+    this.#trimRanges(now, actions);
+    this.#openRanges(now, actions, true);
+    if (!this.cut) for (const peer of this.peers) this.#fillPipeline(peer, now);
+    this.#openRanges(now, actions, false);
     return actions;
   }
 
   onRangeBytes(range: Range, bytes: number, now: number): void {
     if (range.at === range.from) {
       this.firstByte = this.firstByte * 0.7 + (now - range.since) * 0.3;
-      this.failures = 0;
+      this.#failures = 0;
     }
     range.at += bytes;
     this.http.add(bytes, now);
@@ -134,18 +134,18 @@ export class Scheduler {
     this.ranges.delete(range);
     if (!this.ranges.size) this.http.stop(now);
     if (!error) return;
-    const backoff = Math.min(RETRY_MAX, RETRY_BASE * 2 ** this.failures++) * (0.5 + this.settings.random());
-    this.retryAt = now + Math.max(backoff, (error.retryAfter ?? 0) * 1000);
+    const backoff = Math.min(RETRY_MAX, RETRY_BASE * 2 ** this.#failures++) * (0.5 + this.settings.random());
+    this.#retryAt = now + Math.max(backoff, (error.retryAfter ?? 0) * 1000);
   }
 
   /** Ranges that failed in a row without one byte in between. */
   get httpFailures(): number {
-    return this.failures;
+    return this.#failures;
   }
 
   /** When the origin may be asked again. */
   get httpRetryAt(): number {
-    return this.retryAt;
+    return this.#retryAt;
   }
 
   /** Somebody usable has the unit. */
@@ -159,24 +159,24 @@ export class Scheduler {
     return !this.have.has(unit) && !this.checking.has(unit);
   }
 
-  private peerFor(unit: number): Peer | undefined {
+  #peerFor(unit: number): Peer | undefined {
     for (const peer of this.peers) if (peer.pending.has(unit)) return peer;
     return undefined;
   }
 
-  private rangeFor(unit: number): Range | undefined {
+  #rangeFor(unit: number): Range | undefined {
     for (const range of this.ranges) if (unit * UNIT >= range.from && unit * UNIT < range.to && (unit + 1) * UNIT > range.at) return range;
     return undefined;
   }
 
-  private p2pRate(): number {
+  #p2pRate(): number {
     let rate = 0;
     for (const peer of this.peers) if (peer.usable && peer.proven && !peer.snubbed) rate += peer.meter.rate;
     return rate;
   }
 
   /** Others who will fetch a share of what is missing. */
-  private partners(now: number): Peer[] {
+  #partners(now: number): Peer[] {
     const { layout } = this.settings;
     const patience = Math.max(5000, (4000 * layout.pieceLength) / Math.max(1, this.http.mean || 1e6));
     return [...this.peers].filter(
@@ -184,52 +184,52 @@ export class Scheduler {
     );
   }
 
-  private refreshOwners(now: number): void {
-    const partners = this.partners(now);
+  #refreshOwners(now: number): void {
+    const partners = this.#partners(now);
     const key = partners.map((peer) => peer.id.join()).join(";");
-    if (key === this.ownersOf && this.owners.size) return;
-    this.ownersOf = key;
-    this.owners.clear();
+    if (key === this.#ownersOf && this.#owners.size) return;
+    this.#ownersOf = key;
+    this.#owners.clear();
     const { layout, infoHash, ownId } = this.settings;
     const candidates = [ownId, ...partners.map((peer) => peer.id)];
-    for (let span = 0; span < layout.spans; span++) this.owners.set(span, owner(infoHash, candidates, span) === ownId);
+    for (let span = 0; span < layout.spans; span++) this.#owners.set(span, owner(infoHash, candidates, span) === ownId);
   }
 
-  private owned(unit: number): boolean {
-    return this.owners.get(this.settings.layout.spanOf(unit)) ?? true;
+  #owned(unit: number): boolean {
+    return this.#owners.get(this.settings.layout.spanOf(unit)) ?? true;
   }
 
-  private get alone(): boolean {
+  get #alone(): boolean {
     return this.cut || ![...this.peers].some((peer) => peer.usable);
   }
 
   /** The end of what a consumer wants now. */
-  private horizon(consumer: Consumer): number {
-    const ahead = consumer.media ? Math.max(MIN_AHEAD, this.alone ? 0 : Math.min(MAX_AHEAD, AHEAD_SECONDS * appetite(consumer, this.now))) : this.reach;
+  #horizon(consumer: Consumer): number {
+    const ahead = consumer.media ? Math.max(MIN_AHEAD, this.#alone ? 0 : Math.min(MAX_AHEAD, AHEAD_SECONDS * appetite(consumer, this.#now))) : this.reach;
     return Math.min(consumer.end, consumer.position + ahead);
   }
 
   /** The end of what must not wait for anybody: about a second of play, or the first unit of a download. */
-  private panicEnd(consumer: Consumer): number {
+  #panicEnd(consumer: Consumer): number {
     if (!consumer.media) return consumer.position === consumer.start ? consumer.position + 1 : consumer.position;
     const seconds = Math.max(1, (2 * this.firstByte) / 1000);
-    return Math.min(consumer.end, consumer.position + Math.max(4 * UNIT, seconds * appetite(consumer, this.now)));
+    return Math.min(consumer.end, consumer.position + Math.max(4 * UNIT, seconds * appetite(consumer, this.#now)));
   }
 
   /**
    * True while the origin need not help with what others own or have: all of it could still be fetched over HTTP within
    * `slack` times the time that plain HTTP would have taken.
    */
-  private relaxed(consumer: Consumer, now: number): boolean {
+  #relaxed(consumer: Consumer, now: number): boolean {
     if (consumer.media) return true;
-    const known = this.calm.get(consumer);
+    const known = this.#calm.get(consumer);
     if (known !== undefined) return known;
-    const calm = this.calmFor(consumer, now);
-    this.calm.set(consumer, calm);
+    const calm = this.#calmFor(consumer, now);
+    this.#calm.set(consumer, calm);
     return calm;
   }
 
-  private calmFor(consumer: Consumer, now: number): boolean {
+  #calmFor(consumer: Consumer, now: number): boolean {
     // Speed first, or too little measured to know what plain HTTP would do.
     if (this.settings.slack <= 1) return false;
     if (this.http.busy < 1000 && this.http.bytes < MIB) return false;
@@ -240,11 +240,11 @@ export class Scheduler {
     for (let unit = Math.floor(consumer.position / UNIT); unit < last; unit++) if (this.missing(unit)) missing += layout.unitLength(unit);
     const elapsed = now - consumer.since;
     const budget = (this.settings.slack * (consumer.end - consumer.start) * 1000) / rate;
-    return elapsed + this.firstByte + (missing * 1000) / (rate + this.p2pRate() / 2) < budget;
+    return elapsed + this.firstByte + (missing * 1000) / (rate + this.#p2pRate() / 2) < budget;
   }
 
   /** Requests that take far longer than elsewhere return to the pool. If every source is slow, it is us: no penalty. */
-  private judgePeers(now: number): void {
+  #judgePeers(now: number): void {
     const busy = [...this.peers].filter((peer) => peer.pending.size);
     for (const peer of busy) {
       const others = busy.filter((other) => other !== peer && other.unitTime).map((other) => other.unitTime);
@@ -258,37 +258,37 @@ export class Scheduler {
     // Do no harm: a WebRTC byte costs a dozen HTTP bytes of processor time.
     const got = [...this.peers].reduce((sum, peer) => sum + peer.meter.bytes, 0);
     const asking = busy.some((peer) => peer.proven);
-    if (!asking || this.gainSince < 0) {
-      this.gainSince = now;
-      this.gainBytes = got;
-    } else if (now - this.gainSince > 5000) {
+    if (!asking || this.#gainSince < 0) {
+      this.#gainSince = now;
+      this.#gainBytes = got;
+    } else if (now - this.#gainSince > 5000) {
       const origin = [...this.consumers].every((consumer) => consumer.http) ? this.http.mean : 0;
-      if ((got - this.gainBytes) / 5 < origin / 20) {
+      if ((got - this.#gainBytes) / 5 < origin / 20) {
         this.cut = true;
         for (const peer of busy) for (const unit of [...peer.pending.keys()]) peer.cancel(unit);
       }
-      this.gainSince = now;
-      this.gainBytes = got;
+      this.#gainSince = now;
+      this.#gainBytes = got;
     }
   }
 
-  private close(range: Range, now: number, actions: Action[]): void {
+  #close(range: Range, now: number, actions: Action[]): void {
     actions.push({ open: false, range });
     this.onRangeEnd(range, now);
   }
 
   /** Long ranges end where somebody else's part begins, or where nobody reads any more. */
-  private trimRanges(now: number, actions: Action[]): void {
+  #trimRanges(now: number, actions: Action[]): void {
     const { layout } = this.settings;
-    const calm = [...this.consumers].every((consumer) => this.relaxed(consumer, now) || !consumer.http);
+    const calm = [...this.consumers].every((consumer) => this.#relaxed(consumer, now) || !consumer.http);
     for (const range of this.ranges) {
       let to = range.to;
       const first = Math.floor(range.at / UNIT);
-      if (!this.alone) {
+      if (!this.#alone) {
         // At least the piece under way is finished, so that it can be given.
         const [, settled] = layout.pieceUnits(layout.pieceOf(first));
         for (let unit = settled; unit * UNIT < to; unit++) {
-          if (!this.missing(unit) || (calm && (!this.owned(unit) || this.available(unit)))) {
+          if (!this.missing(unit) || (calm && (!this.#owned(unit) || this.available(unit)))) {
             to = unit * UNIT;
             break;
           }
@@ -296,21 +296,21 @@ export class Scheduler {
       }
       // Nothing left that is not here already or about to be.
       let useful = false;
-      for (let unit = first; unit * UNIT < to && !useful; unit++) useful = this.missing(unit) && this.wanted(unit);
-      if (!useful) this.close(range, now, actions);
-      else if (range.at >= to) this.close(range, now, actions);
+      for (let unit = first; unit * UNIT < to && !useful; unit++) useful = this.missing(unit) && this.#wanted(unit);
+      if (!useful) this.#close(range, now, actions);
+      else if (range.at >= to) this.#close(range, now, actions);
       else range.to = to;
     }
   }
 
-  private wanted(unit: number): boolean {
+  #wanted(unit: number): boolean {
     const at = unit * UNIT;
-    for (const c of this.consumers) if (at + UNIT > c.position && at < Math.max(this.horizon(c), c.position + MAX_RANGE)) return true;
+    for (const c of this.consumers) if (at + UNIT > c.position && at < Math.max(this.#horizon(c), c.position + MAX_RANGE)) return true;
     return false;
   }
 
-  private openRanges(now: number, actions: Action[], panic: boolean): void {
-    if (now < this.retryAt) return;
+  #openRanges(now: number, actions: Action[], panic: boolean): void {
+    if (now < this.#retryAt) return;
     for (const consumer of this.consumers) {
       if (!consumer.http) continue;
       while (this.ranges.size < MAX_RANGES) {
@@ -318,7 +318,7 @@ export class Scheduler {
         const lead = Math.max(2 * this.firstByte, 100);
         const idle = [...this.ranges].every((r) => ((r.to - r.at) * 1000) / Math.max(1, this.http.rate) < lead && r.at > r.from);
         if (!panic && !idle) break;
-        const span = this.nextHttp(consumer, now, panic);
+        const span = this.#nextHttp(consumer, now, panic);
         if (!span) break;
         const range: Range = { from: span[0] * UNIT, at: span[0] * UNIT, to: Math.min(span[1] * UNIT, this.settings.layout.length), since: now };
         this.ranges.add(range);
@@ -328,16 +328,16 @@ export class Scheduler {
   }
 
   /** The next run of units for the origin, as [first, end). */
-  private nextHttp(consumer: Consumer, now: number, panic: boolean): [number, number] | undefined {
-    const { alone } = this;
-    const relaxed = !alone && this.relaxed(consumer, now);
+  #nextHttp(consumer: Consumer, now: number, panic: boolean): [number, number] | undefined {
+    const alone = this.#alone;
+    const relaxed = !alone && this.#relaxed(consumer, now);
     const first = Math.floor(consumer.position / UNIT);
-    const end = Math.ceil(this.horizon(consumer) / UNIT);
-    const panicEnd = this.panicEnd(consumer);
-    const free = (unit: number): boolean => this.missing(unit) && !this.peerFor(unit) && !this.rangeFor(unit);
+    const end = Math.ceil(this.#horizon(consumer) / UNIT);
+    const panicEnd = this.#panicEnd(consumer);
+    const free = (unit: number): boolean => this.missing(unit) && !this.#peerFor(unit) && !this.#rangeFor(unit);
     const eligible = (unit: number, help: boolean): boolean => {
-      if (!free(unit)) return panic && this.missing(unit) && !this.rangeFor(unit) && this.late(unit, consumer, now);
-      return help || unit * UNIT < panicEnd || (this.owned(unit) && !this.available(unit));
+      if (!free(unit)) return panic && this.missing(unit) && !this.#rangeFor(unit) && this.#late(unit, consumer, now);
+      return help || unit * UNIT < panicEnd || (this.#owned(unit) && !this.available(unit));
     };
     const stop = panic ? Math.ceil(panicEnd / UNIT) : end;
     // Own spans first; what others have or own only where time presses.
@@ -349,7 +349,7 @@ export class Scheduler {
       help = true;
       start = first;
     }
-    if (start >= stop) return panic || alone ? undefined : this.tail(consumer, now);
+    if (start >= stop) return panic || alone ? undefined : this.#tail(consumer, now);
     // A player's window moves by little steps; ranges should not.
     if (consumer.media && !panic && start * UNIT - consumer.position > MIN_AHEAD / 2) return undefined;
     const size = alone ? LONG_RANGE : Math.max(this.settings.layout.pieceLength, Math.min(MAX_RANGE, 2 * this.http.rate));
@@ -360,15 +360,15 @@ export class Scheduler {
   }
 
   /** Will a unit that a peer is sending miss a player's deadline? */
-  private late(unit: number, consumer: Consumer, now: number): boolean {
-    const peer = this.peerFor(unit);
+  #late(unit: number, consumer: Consumer, now: number): boolean {
+    const peer = this.#peerFor(unit);
     if (!peer) return false;
     const due = ((unit * UNIT - consumer.position) * 1000) / Math.max(UNIT, appetite(consumer, now));
-    return 1.5 * this.eta(peer, unit, now) > due + 200;
+    return 1.5 * this.#eta(peer, unit, now) > due + 200;
   }
 
   /** When a requested unit should be here, in ms from now. */
-  private eta(peer: Peer, unit: number, now: number): number {
+  #eta(peer: Peer, unit: number, now: number): number {
     let ahead = 0;
     for (const other of peer.pending.keys()) {
       ahead++;
@@ -380,18 +380,18 @@ export class Scheduler {
   }
 
   /** The tail is raced: when all that is missing is in flight, the origin doubles what comes late. The slower copy is cancelled. */
-  private tail(consumer: Consumer, now: number): [number, number] | undefined {
+  #tail(consumer: Consumer, now: number): [number, number] | undefined {
     const last = Math.ceil(consumer.end / UNIT);
     const slow = this.firstByte + (UNIT * 1000) / Math.max(1, this.http.rate);
     const bound = Math.max(700, 2 * slow);
     let count = 0;
     const slowest = new Map<number, number>();
     for (let unit = Math.floor(consumer.position / UNIT); unit < last; unit++) {
-      if (!this.missing(unit) || this.rangeFor(unit)) continue;
-      const peer = this.peerFor(unit);
+      if (!this.missing(unit) || this.#rangeFor(unit)) continue;
+      const peer = this.#peerFor(unit);
       // Deep pipelines are no tail: racing them would cost the origin what they save.
       if (!peer || ++count > TAIL / UNIT) return undefined;
-      const eta = this.eta(peer, unit, now);
+      const eta = this.#eta(peer, unit, now);
       if (eta > bound) slowest.set(unit, eta);
     }
     // The slowest one and its slow neighbours before it, as one range.
@@ -402,7 +402,7 @@ export class Scheduler {
     return [from, worst + 1];
   }
 
-  private fillPipeline(peer: Peer, now: number): void {
+  #fillPipeline(peer: Peer, now: number): void {
     if (!peer.usable) return;
     const { layout } = this.settings;
     // A peer that has proved nothing yet, or has stalled, gets one piece's worth at most.
@@ -414,19 +414,19 @@ export class Scheduler {
     if (peer.snubbed && now - peer.headSince < 3000) return;
     let room = depth - peer.pending.size;
     while (room-- > 0) {
-      const unit = this.pickUnit(peer);
+      const unit = this.#pickUnit(peer);
       if (unit === undefined) return;
       peer.request(unit);
     }
   }
 
-  private pickUnit(peer: Peer): number | undefined {
+  #pickUnit(peer: Peer): number | undefined {
     const { layout } = this.settings;
-    const free = (unit: number): boolean => this.missing(unit) && !this.peerFor(unit) && !this.rangeFor(unit);
+    const free = (unit: number): boolean => this.missing(unit) && !this.#peerFor(unit) && !this.#rangeFor(unit);
     for (const consumer of this.consumers) {
-      const horizon = this.horizon(consumer);
+      const horizon = this.#horizon(consumer);
       // A peer that has proved nothing is not trusted with what is needed within a second.
-      const from = Math.ceil((peer.proven || !consumer.http ? consumer.position - UNIT + 1 : this.panicEnd(consumer)) / UNIT);
+      const from = Math.ceil((peer.proven || !consumer.http ? consumer.position - UNIT + 1 : this.#panicEnd(consumer)) / UNIT);
       const end = Math.ceil(horizon / UNIT);
       const near = Math.min(end, Math.ceil((consumer.position + NEAR) / UNIT));
       for (let unit = Math.max(0, from); unit < (consumer.media ? end : near); unit++) {
@@ -458,7 +458,7 @@ export class Scheduler {
           const unit = Math.ceil(at / UNIT);
           const eta = ((at - range.at) * 1000) / Math.max(1, this.http.rate);
           if (eta < 1000 + 3 * peer.unitTime) break;
-          if (peer.proven && this.missing(unit) && !this.peerFor(unit) && peer.pieces.has(layout.pieceOf(unit))) return unit;
+          if (peer.proven && this.missing(unit) && !this.#peerFor(unit) && peer.pieces.has(layout.pieceOf(unit))) return unit;
         }
       }
     }

@@ -113,18 +113,18 @@ export class Transfer implements PeerEvents {
   onEnd: (failure: Failure) => void = () => undefined;
   onComplete: () => void = () => undefined;
 
-  private readonly units = new Map<number, Bytes>();
-  private readonly stored: Bitfield;
-  private readonly flushing = new Set<number>();
-  private readonly digestPages = new Map<number, Promise<Bytes>>();
-  private readonly banned = new Set<string>();
-  private readonly aborts = new Map<Range, () => void>();
-  private readonly choker = new Choker();
-  private readonly reading = new Map<number, Promise<boolean>>();
-  private store: Store | undefined;
-  private planned = -Infinity;
-  private scheduled = false;
-  private pumping = false;
+  readonly #units = new Map<number, Bytes>();
+  readonly #stored: Bitfield;
+  readonly #flushing = new Set<number>();
+  readonly #digestPages = new Map<number, Promise<Bytes>>();
+  readonly #banned = new Set<string>();
+  readonly #aborts = new Map<Range, () => void>();
+  readonly #choker = new Choker();
+  readonly #reading = new Map<number, Promise<boolean>>();
+  #store: Store | undefined;
+  #planned = -Infinity;
+  #scheduled = false;
+  #pumping = false;
 
   constructor(
     readonly manifest: Manifest,
@@ -141,10 +141,10 @@ export class Transfer implements PeerEvents {
       random: host.random,
     });
     this.pieces = new Bitfield(this.layout.pieces);
-    this.stored = new Bitfield(this.layout.spans);
-    this.store = host.store;
-    if (!this.store) this.scheduler.reach = MEMORY;
-    this.digestPages.set(0, Promise.resolve(manifest.digests));
+    this.#stored = new Bitfield(this.layout.spans);
+    this.#store = host.store;
+    if (!this.#store) this.scheduler.reach = MEMORY;
+    this.#digestPages.set(0, Promise.resolve(manifest.digests));
   }
 
   /** Where the manifest holds all digests, they must add up to its root. */
@@ -170,7 +170,7 @@ export class Transfer implements PeerEvents {
     const { layout, scheduler } = this;
     for (let unit = 0; unit < layout.units; unit++) scheduler.have.add(unit);
     this.pieces.fill();
-    this.stored.fill();
+    this.#stored.fill();
     this.received.stored = layout.length;
     this.options.budget.received += layout.length;
   }
@@ -196,7 +196,7 @@ export class Transfer implements PeerEvents {
       while (consumer.position < consumer.end) {
         if (this.failed) throw new TransferError(this.failed);
         if (!this.scheduler.consumers.has(consumer)) throw new TransferError("aborted");
-        const chunk = await this.slice(consumer);
+        const chunk = await this.#slice(consumer);
         if (chunk) {
           consumer.position += chunk.length;
           if (consumer.position >= consumer.end) stop();
@@ -225,10 +225,10 @@ export class Transfer implements PeerEvents {
   close(failure: Failure = "aborted"): void {
     if (this.failed) return;
     this.failed = failure;
-    for (const abort of this.aborts.values()) abort();
-    this.aborts.clear();
+    for (const abort of this.#aborts.values()) abort();
+    this.#aborts.clear();
     this.dismiss();
-    this.wake();
+    this.#wake();
     this.onEnd(failure);
   }
 
@@ -236,7 +236,7 @@ export class Transfer implements PeerEvents {
 
   onReady(peer: Peer): void {
     const known = [...this.scheduler.peers].some((other) => equal(other.id, peer.id));
-    if (known || this.banned.has(hex(peer.id)) || this.failed) return peer.close();
+    if (known || this.#banned.has(hex(peer.id)) || this.failed) return peer.close();
     this.scheduler.peers.add(peer);
     this.host.changed();
     this.onChange(peer);
@@ -244,7 +244,7 @@ export class Transfer implements PeerEvents {
 
   onChange(peer: Peer): void {
     if (!this.scheduler.peers.has(peer)) return;
-    this.choker.run(this.scheduler.peers, this.options.budget, this.host.now(), this.host.random);
+    this.#choker.run(this.scheduler.peers, this.options.budget, this.host.now(), this.host.random);
     if (!this.complete) {
       let interesting = false;
       for (let piece = 0; piece < this.layout.pieces && !interesting; piece++) interesting = peer.pieces.has(piece) && !this.pieces.has(piece);
@@ -254,7 +254,7 @@ export class Transfer implements PeerEvents {
   }
 
   onUnit(peer: Peer, unit: number, data: Bytes): void {
-    void this.verify(unit, data, peer);
+    void this.#verify(unit, data, peer);
     if (!peer.pending.size) this.replan(true);
     else this.replan();
   }
@@ -264,7 +264,7 @@ export class Transfer implements PeerEvents {
   }
 
   onRequest(): void {
-    void this.pump();
+    void this.#pump();
   }
 
   onClose(peer: Peer): void {
@@ -280,36 +280,36 @@ export class Transfer implements PeerEvents {
   replan(urgent = false): void {
     if (this.failed) return;
     const now = this.host.now();
-    if (urgent || now - this.planned >= PLAN_EVERY) return this.plan(now);
-    if (this.scheduled) return;
-    this.scheduled = true;
+    if (urgent || now - this.#planned >= PLAN_EVERY) return this.#plan(now);
+    if (this.#scheduled) return;
+    this.#scheduled = true;
     this.host.later(PLAN_EVERY, () => {
-      this.scheduled = false;
-      this.plan(this.host.now());
+      this.#scheduled = false;
+      this.#plan(this.host.now());
     });
   }
 
   /** To be called about four times a second: time-outs and deadlines pass without any event. */
   tick(): void {
     if (this.failed) return;
-    this.choker.run(this.scheduler.peers, this.options.budget, this.host.now(), this.host.random);
+    this.#choker.run(this.scheduler.peers, this.options.budget, this.host.now(), this.host.random);
     this.replan(true);
-    void this.pump();
+    void this.#pump();
   }
 
-  private plan(now: number): void {
+  #plan(now: number): void {
     if (this.failed) return;
-    this.planned = now;
+    this.#planned = now;
     for (const action of this.scheduler.plan(now)) {
-      if (action.open) this.open(action.range);
+      if (action.open) this.#open(action.range);
       else {
-        this.aborts.get(action.range)?.();
-        this.aborts.delete(action.range);
+        this.#aborts.get(action.range)?.();
+        this.#aborts.delete(action.range);
       }
     }
   }
 
-  private open(range: Range): void {
+  #open(range: Range): void {
     let parts: Uint8Array[] = [];
     let size = 0;
     let unit = range.from / UNIT;
@@ -328,18 +328,18 @@ export class Transfer implements PeerEvents {
           const data = concat(parts);
           parts = [];
           size = 0;
-          void this.verify(unit++, data);
+          void this.#verify(unit++, data);
         }
         scheduler.onRangeBytes(range, chunk.length, host.now());
         if (range.at >= range.to || size === 0) this.replan(range.at >= range.to);
       },
       end: () => {
-        this.aborts.delete(range);
+        this.#aborts.delete(range);
         scheduler.onRangeEnd(range, host.now(), range.at < range.to ? {} : undefined);
         this.replan(true);
       },
       fail: (error) => {
-        this.aborts.delete(range);
+        this.#aborts.delete(range);
         scheduler.onRangeEnd(range, host.now(), error);
         if (error.changed) return this.close("changed");
         // Nobody else to turn to: a plain request shows the visitor what the origin has to say.
@@ -347,23 +347,23 @@ export class Transfer implements PeerEvents {
         this.replan();
       },
     });
-    this.aborts.set(range, abort);
+    this.#aborts.set(range, abort);
   }
 
   // Units.
 
-  private async expected(unit: number): Promise<Bytes> {
+  async #expected(unit: number): Promise<Bytes> {
     const page = Math.floor(unit / DIGESTS_PER_PAGE);
-    let digests = this.digestPages.get(page);
+    let digests = this.#digestPages.get(page);
     if (!digests) {
       digests = this.host.digests(page);
-      this.digestPages.set(page, digests);
+      this.#digestPages.set(page, digests);
     }
     const at = (unit % DIGESTS_PER_PAGE) * 32;
     return (await digests).subarray(at, at + 32) as Bytes;
   }
 
-  private async verify(unit: number, data: Bytes, peer?: Peer): Promise<void> {
+  async #verify(unit: number, data: Bytes, peer?: Peer): Promise<void> {
     const { scheduler, received } = this;
     if (!scheduler.missing(unit)) {
       received.wasted += data.length;
@@ -374,7 +374,7 @@ export class Transfer implements PeerEvents {
     try {
       const [digest, expected] = await Promise.all([
         unitDigest(data, this.host.sha256, this.layout.units === 1),
-        this.expected(unit),
+        this.#expected(unit),
       ]);
       right = equal(digest, expected);
     } catch {
@@ -387,7 +387,7 @@ export class Transfer implements PeerEvents {
       received.wasted += data.length;
       // The origin itself sent something else: what the manifest describes is gone.
       if (!peer) return this.close("changed");
-      this.banned.add(hex(peer.id));
+      this.#banned.add(hex(peer.id));
       peer.close();
       return;
     }
@@ -396,12 +396,12 @@ export class Transfer implements PeerEvents {
       received.peers += data.length;
     } else received.origin += data.length;
     this.options.budget.received += data.length;
-    this.keep(unit, data);
+    this.#keep(unit, data);
   }
 
-  private keep(unit: number, data: Bytes): void {
+  #keep(unit: number, data: Bytes): void {
     const { scheduler, layout } = this;
-    this.units.set(unit, data);
+    this.#units.set(unit, data);
     scheduler.have.add(unit);
     for (const peer of scheduler.peers) if (peer.pending.has(unit)) peer.cancel(unit);
     const piece = layout.pieceOf(unit);
@@ -415,102 +415,102 @@ export class Transfer implements PeerEvents {
       }
       if (this.complete) this.onComplete();
     }
-    void this.flush(layout.spanOf(unit));
-    this.wake();
+    void this.#flush(layout.spanOf(unit));
+    this.#wake();
     this.host.changed();
   }
 
-  private wake(): void {
+  #wake(): void {
     for (const consumer of this.scheduler.consumers as Set<Waiter>) {
       if (this.failed || this.scheduler.have.has(Math.floor(consumer.position / UNIT))) consumer.wake?.();
     }
   }
 
   /** Writes a whole span out, once, then lets go of memory that is not needed. */
-  private async flush(span: number): Promise<void> {
+  async #flush(span: number): Promise<void> {
     const { layout, scheduler } = this;
     const [start, end] = layout.spanUnits(span);
-    for (let unit = start; unit < end; unit++) if (!this.units.has(unit)) return this.relieve();
-    if (!this.store || this.stored.has(span) || this.flushing.has(span)) return this.relieve();
-    this.flushing.add(span);
+    for (let unit = start; unit < end; unit++) if (!this.#units.has(unit)) return this.#relieve();
+    if (!this.#store || this.#stored.has(span) || this.#flushing.has(span)) return this.#relieve();
+    this.#flushing.add(span);
     const parts: Bytes[] = [];
-    for (let unit = start; unit < end; unit++) parts.push(this.units.get(unit)!);
-    const written = await this.store.write(span, parts).catch(() => false);
-    this.flushing.delete(span);
-    if (written) this.stored.add(span);
+    for (let unit = start; unit < end; unit++) parts.push(this.#units.get(unit)!);
+    const written = await this.#store.write(span, parts).catch(() => false);
+    this.#flushing.delete(span);
+    if (written) this.#stored.add(span);
     else {
-      this.store = undefined;
+      this.#store = undefined;
       scheduler.reach = MEMORY;
     }
-    if (this.stored.complete) await this.store?.finish();
-    this.relieve();
+    if (this.#stored.complete) await this.#store?.finish();
+    this.#relieve();
   }
 
   /** Memory above the bound goes: first what storage has, then what every reader has passed, which peers are told. */
-  private relieve(): void {
+  #relieve(): void {
     const { layout, scheduler } = this;
-    let excess = this.units.size - MEMORY / UNIT;
+    let excess = this.#units.size - MEMORY / UNIT;
     if (excess <= 0) return;
     const behind = Math.min(...[...scheduler.consumers].map((consumer) => consumer.position), Infinity);
     for (const stored of [true, false]) {
-      for (const unit of this.units.keys()) {
+      for (const unit of this.#units.keys()) {
         if (excess <= 0) return;
-        if (this.stored.has(layout.spanOf(unit)) !== stored || (!stored && (this.store || (unit + 1) * UNIT > behind))) continue;
-        this.units.delete(unit);
+        if (this.#stored.has(layout.spanOf(unit)) !== stored || (!stored && (this.#store || (unit + 1) * UNIT > behind))) continue;
+        this.#units.delete(unit);
         excess--;
-        if (!stored) this.lose(unit);
+        if (!stored) this.#lose(unit);
       }
     }
   }
 
-  private lose(unit: number): void {
+  #lose(unit: number): void {
     this.scheduler.have.delete(unit);
     const piece = this.layout.pieceOf(unit);
     if (this.pieces.delete(piece)) for (const peer of this.scheduler.peers) peer.announceDontHave(piece);
   }
 
   /** Brings a unit into memory; false when it is not here any more. */
-  private async load(unit: number): Promise<boolean> {
-    if (this.units.has(unit)) return true;
+  async #load(unit: number): Promise<boolean> {
+    if (this.#units.has(unit)) return true;
     const span = this.layout.spanOf(unit);
-    if (!this.stored.has(span)) {
-      this.lose(unit);
+    if (!this.#stored.has(span)) {
+      this.#lose(unit);
       return false;
     }
-    let job = this.reading.get(span);
+    let job = this.#reading.get(span);
     if (!job) {
-      job = this.loadSpan(span).finally(() => this.reading.delete(span));
-      this.reading.set(span, job);
+      job = this.#loadSpan(span).finally(() => this.#reading.delete(span));
+      this.#reading.set(span, job);
     }
     return job;
   }
 
-  private async loadSpan(span: number): Promise<boolean> {
+  async #loadSpan(span: number): Promise<boolean> {
     const [start, end] = this.layout.spanUnits(span);
     const data = await this.host.store?.read(span).catch(() => undefined);
     if (data?.length !== Math.min(this.layout.span, this.layout.length - span * this.layout.span)) {
       // The browser evicted it behind our back.
-      this.stored.delete(span);
-      for (let unit = start; unit < end; unit++) if (!this.units.has(unit)) this.lose(unit);
+      this.#stored.delete(span);
+      for (let unit = start; unit < end; unit++) if (!this.#units.has(unit)) this.#lose(unit);
       return false;
     }
     for (let unit = start; unit < end; unit++) {
-      this.units.set(unit, data.subarray((unit - start) * UNIT, (unit - start + 1) * UNIT) as Bytes);
+      this.#units.set(unit, data.subarray((unit - start) * UNIT, (unit - start + 1) * UNIT) as Bytes);
     }
-    this.relieve();
+    this.#relieve();
     return true;
   }
 
   /** The bytes at a reader's position, as far as they are here, up to 256 KiB; a copy. */
-  private async slice(consumer: Consumer): Promise<Bytes | undefined> {
+  async #slice(consumer: Consumer): Promise<Bytes | undefined> {
     const parts: Uint8Array[] = [];
     let at = consumer.position;
     while (at < consumer.end && at - consumer.position < 4 * UNIT) {
       const unit = Math.floor(at / UNIT);
       if (!this.scheduler.have.has(unit)) break;
-      if (!(await this.load(unit))) continue;
+      if (!(await this.#load(unit))) continue;
       const offset = at - unit * UNIT;
-      const part = this.units.get(unit)?.subarray(offset, Math.min(offset + consumer.end - at, 4 * UNIT - (at - consumer.position) + offset));
+      const part = this.#units.get(unit)?.subarray(offset, Math.min(offset + consumer.end - at, 4 * UNIT - (at - consumer.position) + offset));
       if (!part) break;
       parts.push(part);
       at += part.length;
@@ -521,9 +521,9 @@ export class Transfer implements PeerEvents {
   // Giving.
 
   /** Sends what was asked for, turn by turn, as far as budget and channels allow. */
-  private async pump(): Promise<void> {
-    if (this.pumping) return;
-    this.pumping = true;
+  async #pump(): Promise<void> {
+    if (this.#pumping) return;
+    this.#pumping = true;
     const { host, options, scheduler } = this;
     try {
       for (let busy = true; busy && !this.failed; ) {
@@ -531,7 +531,7 @@ export class Transfer implements PeerEvents {
         for (const peer of scheduler.peers) {
           const request = peer.queue[0];
           if (!request || peer.backlog() > BACKLOG) continue;
-          const data = await this.block(request);
+          const data = await this.#block(request);
           if (peer.queue[0] !== request) {
             busy = true;
             continue;
@@ -543,20 +543,20 @@ export class Transfer implements PeerEvents {
         }
       }
     } finally {
-      this.pumping = false;
-      if (!this.failed && [...scheduler.peers].some((peer) => peer.queue.length)) host.later(20, () => void this.pump());
+      this.#pumping = false;
+      if (!this.failed && [...scheduler.peers].some((peer) => peer.queue.length)) host.later(20, () => void this.#pump());
     }
   }
 
   /** Only verified, whole pieces are given. */
-  private async block({ piece, offset, length }: Request): Promise<Bytes | undefined> {
+  async #block({ piece, offset, length }: Request): Promise<Bytes | undefined> {
     const at = piece * this.layout.pieceLength + offset;
     const end = at + length;
     if (!this.pieces.has(piece) || offset + length > this.layout.pieceLength || end > this.layout.length) return undefined;
     const parts: Uint8Array[] = [];
     for (let unit = Math.floor(at / UNIT); unit * UNIT < end; unit++) {
-      if (!(await this.load(unit))) return undefined;
-      const data = this.units.get(unit);
+      if (!(await this.#load(unit))) return undefined;
+      const data = this.#units.get(unit);
       if (!data) return undefined;
       parts.push(data.subarray(Math.max(0, at - unit * UNIT), Math.min(UNIT, end - unit * UNIT)));
     }

@@ -50,7 +50,7 @@ export class UploadBudget {
 
 /** Unchokes a few: everyone while there are slots, then by turns, those who were given least first. */
 export class Choker {
-  private at = -Infinity;
+  #at = -Infinity;
 
   run(peers: Iterable<Peer>, budget: UploadBudget, now: number, random: () => number): void {
     const ready = [...peers].filter((peer) => peer.ready && !peer.closed);
@@ -61,8 +61,8 @@ export class Choker {
     const open = ready.filter((peer) => !peer.choked);
     if (ready.length <= SLOTS) {
       for (const peer of ready) peer.choke(false);
-    } else if (open.length < SLOTS || now - this.at >= RECHOKE) {
-      this.at = now;
+    } else if (open.length < SLOTS || now - this.#at >= RECHOKE) {
+      this.#at = now;
       // Interested ones first. Peers that give are kept: an owner that is choked fetches for itself alone.
       const rank = new Map(ready.map((peer) => [peer, (peer.interested ? 0 : 1e15) + peer.given - 2 * peer.meter.bytes + random()]));
       ready.sort((a, b) => rank.get(a)! - rank.get(b)!);

@@ -65,21 +65,21 @@ export interface WireEvents {
 
 /** Messages may be split or coalesced by the channel, so bytes are collected until a frame is whole. */
 export class Parser {
-  private chunks: Uint8Array[] = [];
-  private size = 0;
-  private greeted = false;
+  #chunks: Uint8Array[] = [];
+  #size = 0;
+  #greeted = false;
 
   constructor(private readonly events: WireEvents) {}
 
   /** False on a violation of the protocol: the peer is to be dropped. */
   push(chunk: Uint8Array): boolean {
-    this.chunks.push(chunk);
-    this.size += chunk.length;
-    if (!this.greeted) {
-      if (this.size < 68) return true;
-      const head = this.take(68);
+    this.#chunks.push(chunk);
+    this.#size += chunk.length;
+    if (!this.#greeted) {
+      if (this.#size < 68) return true;
+      const head = this.#take(68);
       if (PROTOCOL.some((byte, index) => byte !== head[index])) return false;
-      this.greeted = true;
+      this.#greeted = true;
       this.events.onHandshake({
         infoHash: head.slice(28, 48),
         peerId: head.slice(48),
@@ -87,35 +87,35 @@ export class Parser {
         extended: (head[25]! & 0x10) !== 0,
       });
     }
-    while (this.size >= 4) {
-      const head = this.peek();
+    while (this.#size >= 4) {
+      const head = this.#peek();
       const length = new DataView(head.buffer, head.byteOffset).getUint32(0);
       if (length > MAX_FRAME) return false;
-      if (this.size < 4 + length) return true;
-      const message = this.take(4 + length);
+      if (this.#size < 4 + length) return true;
+      const message = this.#take(4 + length);
       if (length) this.events.onMessage(message[4]!, message.subarray(5));
     }
     return true;
   }
 
   /** A view of at least the first four bytes. */
-  private peek(): Uint8Array {
-    if (this.chunks[0]!.length < 4) this.chunks = [concat(this.chunks)];
-    return this.chunks[0]!;
+  #peek(): Uint8Array {
+    if (this.#chunks[0]!.length < 4) this.#chunks = [concat(this.#chunks)];
+    return this.#chunks[0]!;
   }
 
-  private take(length: number): Bytes {
+  #take(length: number): Bytes {
     const out = new Uint8Array(length);
     let at = 0;
     while (at < length) {
-      const chunk = this.chunks[0]!;
+      const chunk = this.#chunks[0]!;
       const part = chunk.subarray(0, length - at);
       out.set(part, at);
       at += part.length;
-      if (part.length === chunk.length) this.chunks.shift();
-      else this.chunks[0] = chunk.subarray(part.length);
+      if (part.length === chunk.length) this.#chunks.shift();
+      else this.#chunks[0] = chunk.subarray(part.length);
     }
-    this.size -= length;
+    this.#size -= length;
     return out;
   }
 }

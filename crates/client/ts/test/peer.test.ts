@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { decode, encodeBytes, type Value } from "../core/bencode";
 import { Bitfield } from "../core/bitfield";
 import { unbinary, type Bytes } from "../core/bytes";
 import { Layout } from "../core/layout";
@@ -69,21 +70,29 @@ test("another info-hash ends the connection", () => {
   assert.ok(a.peer.closed && b.peer.closed);
 });
 
-test("an info dictionary of several blocks is served and fetched", async () => {
+/** What a peer answers to requests for blocks of the info dictionary: the head's fields and the block. */
+const askInfo = async ({ peer, sent }: End, pieces: number[]): Promise<[Record<string, Value>, Uint8Array][]> => {
+  const before = sent.length;
+  for (const piece of pieces) peer.push(wire.frame(wire.EXTENDED, Uint8Array.of(1), encodeBytes({ msg_type: 0, piece })));
+  await settle();
+  return sent.slice(before).map((bytes) => {
+    assert.deepEqual([...bytes.subarray(4, 6)], [wire.EXTENDED, 1]);
+    const [head, end] = decode(bytes, 6);
+    return [{ ...(head as Record<string, Value>) }, bytes.subarray(end)];
+  });
+};
+
+test("an info dictionary is served in blocks, to those who came by a magnet link", async () => {
   const info = new Uint8Array(40_000).map((_, index) => index * 7);
   const [a] = pair(info);
-  const fetched = a.peer.fetchMetadata();
-  await settle();
-  assert.deepEqual(await fetched, info);
+  const answers = await askInfo(a, [0, 1, 2, 3, -1]);
+  for (const piece of [0, 1, 2]) assert.deepEqual(answers[piece], [{ msg_type: 1, piece, total_size: 40_000 }, info.subarray(piece * 16384, (piece + 1) * 16384)]);
+  assert.deepEqual(answers.slice(3).map(([head]) => head), [{ msg_type: 2, piece: 3 }, { msg_type: 2, piece: -1 }]);
 });
 
 test("an info dictionary that is not to be had is refused", async () => {
   const [a] = pair(undefined);
-  // The size is a claim; what is served decides.
-  (a.peer as unknown as { metadataSize: number }).metadataSize = 5;
-  const fetched = a.peer.fetchMetadata();
-  await settle();
-  assert.equal(await fetched, undefined);
+  assert.deepEqual((await askInfo(a, [0])).map(([head]) => head), [{ msg_type: 2, piece: 0 }]);
 });
 
 test("a request while choked is rejected, and the unit returns to the pool", () => {

@@ -23,7 +23,7 @@ const seed = (world: World, options: VisitorOptions = {}): Visitor => {
   const visitor = new Visitor(world, file, options);
   visitor.transfer.restore();
   // What storage holds is what reading it back would give.
-  const store = (visitor.transfer as unknown as { store: { spans: Map<number, Uint8Array> } }).store;
+  const store = (visitor.transfer as unknown as { host: { store: { spans: Map<number, Uint8Array> } } }).host.store;
   const { span } = visitor.transfer.layout;
   for (let index = 0; index * span < SIZE; index++) store.spans.set(index, file.data.slice(index * span, (index + 1) * span));
   return visitor;
