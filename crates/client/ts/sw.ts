@@ -34,7 +34,11 @@ let misses = 0;
 
 const storage = (): Promise<Cache> => caches.open(CACHE);
 
-const early = async (): Promise<string[]> => ((await (await (await storage()).match(EARLY))?.json()) as string[] | undefined) ?? [];
+/** What was noted under an address, if anything. */
+const recall = async <T>(address: string): Promise<T | undefined> => (await (await storage()).match(address))?.json() as Promise<T> | undefined;
+const remember = async (address: string, value: unknown): Promise<void> => (await storage()).put(address, Response.json(value));
+
+const early = async (): Promise<string[]> => (await recall(EARLY)) ?? [];
 
 const renew = async (): Promise<void> => {
   site = (await (await fetch(SITE, { cache: "no-cache" })).json()) as Site;
@@ -42,12 +46,12 @@ const renew = async (): Promise<void> => {
   if (site.disabled) {
     await caches.delete(CACHE);
     await self.registration.unregister();
-  } else await (await storage()).put(SITE, Response.json([site, renewed]));
+  } else await remember(SITE, [site, renewed]);
 };
 
 /** The site's settings; nothing when it is switched off or the lease ran out. Renewed beside the answer, not before it. */
 const lease = async (): Promise<Site | undefined> => {
-  if (!site) [site, renewed] = ((await (await (await storage()).match(SITE))?.json()) as [Site, number] | undefined) ?? [undefined, 0];
+  if (!site) [site, renewed] = (await recall<[Site, number]>(SITE)) ?? [undefined, 0];
   if (!site) await renew();
   else if (Date.now() - renewed > RENEW) renew().catch(() => 0);
   return site!.disabled || Date.now() - renewed > site!.lease * 1000 ? undefined : site;
@@ -97,8 +101,7 @@ const tell = async (message: object, onAnswer?: (port: MessagePort, data: unknow
 
 /** A complete asset, if it is still what the origin has. */
 const stored = async (path: string, range: string | null): Promise<Response | undefined> => {
-  const cache = await storage();
-  const note = (await (await cache.match(noteUrl(path)))?.json()) as Note | undefined;
+  const note = await recall<Note>(noteUrl(path));
   if (!note) return undefined;
   const { length, root, span } = note;
   const headers = new Headers(note.headers);
@@ -114,7 +117,7 @@ const stored = async (path: string, range: string | null): Promise<Response | un
   void tell({ manyhands: "used", path });
   let at = start;
   const next: Next = async () => {
-    const part = new Uint8Array(await (await cache.match(spanUrl(root, Math.floor(at / span))))!.arrayBuffer()).subarray(at % span);
+    const part = new Uint8Array(await (await (await storage()).match(spanUrl(root, Math.floor(at / span))))!.arrayBuffer()).subarray(at % span);
     const chunk = part.subarray(0, end - at);
     at += chunk.length;
     return chunk;
@@ -214,7 +217,7 @@ self.oninstall = (event) => {
 const takeOver = async (): Promise<void> => {
   const controlled = new Set((await self.clients.matchAll()).map(({ id }) => id));
   const open = (await self.clients.matchAll({ includeUncontrolled: true })).map(({ id }) => id).filter((id) => !controlled.has(id));
-  await (await storage()).put(EARLY, Response.json([...open, ...(await early())].slice(0, 100)));
+  await remember(EARLY, [...open, ...(await early())].slice(0, 100));
   await self.clients.claim();
 };
 
