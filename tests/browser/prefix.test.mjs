@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { makeAsset, MiB } from './lib/assets.mjs';
-import { ASSET, controlled, download, isAsset, isOurs, peered, PREFIX, ready, site, status } from './lib/stage.mjs';
+import { ASSET, controlled, download, isAsset, isOurs, peered, PREFIX, ready, site, status, stored } from './lib/stage.mjs';
 import { until } from './lib/until.mjs';
 
 const SIZE = 4 * MiB;
@@ -30,6 +30,7 @@ test('a prefix that changes: the new worker takes the place of the old one, and 
   const { browser, page } = await s.visitor();
   await controlled(page);
   assert.equal((await download(page, ASSET)).sha256, s.files.sha256);
+  await stored(page, ASSET);
   assert.deepEqual(await workers(page), [`${PREFIX}/sw.js`]);
 
   await s.restart({ site: { prefix: '/_shared' } });

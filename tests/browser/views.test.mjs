@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { makeAsset, MiB } from './lib/assets.mjs';
-import { ASSET, controlled, download, isAsset, ready, site } from './lib/stage.mjs';
+import { ASSET, controlled, download, isAsset, ready, site, stored } from './lib/stage.mjs';
 
 const SIZE = 4 * MiB;
 
@@ -30,6 +30,7 @@ test('second view: the file comes from storage, the origin sends none of it', { 
   const { browser, page } = await s.visitor();
   await controlled(page);
   assert.equal((await download(page, ASSET)).sha256, s.files.sha256);
+  await stored(page, ASSET);
   await page.goto(s.origin);
   await ready(page);
   await controlled(page);

@@ -132,6 +132,9 @@ export function download(page, path, { through = 'client', http = true } = {}) {
   }, [path, through, http]);
 }
 
+/** Waits until the browser has stored an asset: a download ends a moment before its last part is written, and leaving the page then loses it. */
+export const stored = (page, path) => until(`${path} is stored`, () => page.evaluate(async (path) => !!(await (await caches.open('manyhands')).match(`/manyhands-store${path}`)), path));
+
 /** What the page's client says of itself. */
 export const status = (page) => page.evaluate(() => globalThis.manyhands.status());
 
