@@ -4,6 +4,7 @@
 /// the Kiwix catalogue announces ZIM files as.
 const OVERRIDES: &[(&str, &str)] = &[
     ("avif", "image/avif"),
+    ("deb", "application/vnd.debian.binary-package"),
     ("geojson", "application/geo+json"),
     ("gguf", "application/octet-stream"),
     ("m4v", "video/mp4"),
@@ -85,6 +86,7 @@ mod tests {
             ("film.webm", "video/webm"),
             ("a.zip", "application/zip"),
             ("wiki.zim", "application/x-zim"),
+            ("a.deb", "application/vnd.debian.binary-package"),
             ("a.torrent", "application/x-bittorrent"),
             ("a.meta4", "application/metalink4+xml"),
             ("a.wasm", "application/wasm"),

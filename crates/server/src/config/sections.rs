@@ -76,7 +76,8 @@ pub struct AssetsSection {
     /// Path prefixes such as `/pub/` whose files are the same for everybody, whatever cookie a visitor
     /// has. Default none: a file that is asked for with a cookie may not be meant for others.
     pub public: Vec<String>,
-    /// Paths admitted at once, without waiting for demand. `manyhands serve` admits all that is eligible.
+    /// Paths admitted at their first request, whoever asks, without waiting for demand. `manyhands serve`
+    /// admits all that is eligible at start.
     pub preload: Vec<String>,
 }
 
