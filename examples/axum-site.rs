@@ -17,7 +17,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .fallback_service(ServeDir::new(public))
         .layer(ManyhandsLayer::dev("http://127.0.0.1:3000")?);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
-    println!("http://127.0.0.1:3000");
+    println!("http://127.0.0.1:3000 (development settings: not for a public site)");
     axum::serve(listener, site.into_make_service_with_connect_info::<SocketAddr>()).await?;
     Ok(())
 }

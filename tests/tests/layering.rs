@@ -84,19 +84,31 @@ fn name(value: &Value) -> &str {
     value["name"].as_str().unwrap_or_else(|| panic!("no name: {value}"))
 }
 
-#[test]
-fn crates_depend_on_lower_layers_only() {
+fn metadata() -> Value {
     let output = Command::new(env!("CARGO"))
         .args(["metadata", "--no-deps", "--format-version", "1", "--offline", "--manifest-path"])
         .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml"))
         .output()
         .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
+    serde_json::from_slice(&output.stdout).unwrap()
+}
 
+#[test]
+fn crates_depend_on_lower_layers_only() {
+    let metadata = metadata();
     assert!(list(&metadata, "packages").len() > 10);
     let sentences = forbidden(&metadata);
     assert!(sentences.is_empty(), "\n{}\n", sentences.join("\n"));
+}
+
+/// The first command a newcomer pastes is `cargo run --release -- serve --demo`.
+#[test]
+fn cargo_run_means_the_command() {
+    let metadata = metadata();
+    let programs = list(&metadata, "packages").iter().filter(|it| it["default_run"].is_string());
+    let programs: Vec<_> = programs.map(|it| (name(it), it["default_run"].as_str())).collect();
+    assert_eq!(programs, [("manyhands-cli", Some("manyhands"))]);
 }
 
 #[test]

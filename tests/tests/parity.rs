@@ -1,12 +1,10 @@
 //! The layer around a directory and the proxy in front of it give the same answers.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-mod support;
-
 use std::fs;
 
 use http::HeaderMap;
-use support::{Site, content, plain};
+use manyhands_testkit::{Site, content, plain};
 
 const PAGE: &str =
     "<!doctype html><html><head><title>t</title></head><body>some text</body></html>";

@@ -1,11 +1,9 @@
 //! The tracker over real sockets: who may speak, what gets through, who is thrown out.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-mod support;
-
 use futures_util::{SinkExt, StreamExt};
+use manyhands_testkit::{Site, content};
 use serde_json::{Value, json};
-use support::{Site, content};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};

@@ -1,13 +1,11 @@
 //! An old hash never meets new bytes, whatever happens to the file meanwhile.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-mod support;
-
 use std::fs;
 
 use http::StatusCode;
 use manyhands_metainfo::{Hasher, piece_length};
-use support::{Site, content, plain};
+use manyhands_testkit::{Site, content, plain};
 
 const LENGTH: usize = 2 << 20;
 

@@ -45,27 +45,6 @@ impl Admission {
         self.cold = cold.max(1);
         self
     }
-
-    /// Ready assets kept. Default 100,000 (about 30 MB of index); past it the longest unasked is retired.
-    #[must_use]
-    pub fn with_ready(mut self, ready: usize) -> Self {
-        self.ready = ready.max(1);
-        self
-    }
-
-    /// Hash jobs at once. Default 1: hashing yields to visitors, and one core hashes 300 MB/s.
-    #[must_use]
-    pub fn with_jobs(mut self, jobs: usize) -> Self {
-        self.jobs = jobs.max(1);
-        self
-    }
-
-    /// A job that has run this long is cancelled. Default one hour.
-    #[must_use]
-    pub fn with_deadline(mut self, deadline: Duration) -> Self {
-        self.deadline = deadline;
-        self
-    }
 }
 
 impl Default for Admission {

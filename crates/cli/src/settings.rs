@@ -17,8 +17,40 @@ const DEFAULT: &str = include_str!("default.toml");
 
 pub(crate) fn load(base: &Config, args: &CommonArgs) -> anyhow::Result<Config> {
     let file = args.config.as_deref().map(read).transpose()?.unwrap_or_default();
-    let config = merge(base, file, std::env::vars())?;
-    Ok(with_flags(config, args))
+    let config = with_flags(merge(base, file, std::env::vars())?, args);
+    if let Some(path) = &args.config {
+        checked(&config, path)?;
+    }
+    Ok(config)
+}
+
+/// Checks what a file has a part in, so that an error names the file, and the line where it has one. A
+/// missing origin is found out later: on loopback the address listened on stands in for it.
+fn checked(config: &Config, path: &Path) -> anyhow::Result<()> {
+    let mut config = config.clone();
+    config.site.origin.get_or_insert_with(|| "http://127.0.0.1:8080".to_owned());
+    config.check().map(drop).map_err(|error| {
+        let text = std::fs::read_to_string(path).unwrap_or_default();
+        let place = path.display();
+        match line_of(&text, error.section, error.field) {
+            Some(line) => anyhow!("{place}:{line}: {error}"),
+            None => anyhow!("{place}: {error}"),
+        }
+    })
+}
+
+/// The line of a field, counted from 1.
+fn line_of(text: &str, section: &str, field: &str) -> Option<usize> {
+    let mut within = false;
+    text.lines()
+        .position(|line| {
+            let line = line.trim();
+            if line.starts_with('[') {
+                within = line.trim_matches(['[', ']', ' ']) == section;
+            }
+            within && line.split('=').next().is_some_and(|key| key.trim() == field)
+        })
+        .map(|at| at + 1)
 }
 
 pub(crate) fn print_default() -> anyhow::Result<()> {
@@ -27,12 +59,8 @@ pub(crate) fn print_default() -> anyhow::Result<()> {
 }
 
 pub(crate) fn check(file: &Path) -> anyhow::Result<()> {
-    let mut config = merge(&Config::default(), read(file)?, std::env::vars())?;
-    if config.site.origin.is_none() {
-        // On loopback the address listened on stands in for it.
-        config.site.origin = Some("http://127.0.0.1:8080".to_owned());
-    }
-    config.check().with_context(|| file.display().to_string())?;
+    let config = merge(&Config::default(), read(file)?, std::env::vars())?;
+    checked(&config, file)?;
     println!("{} is fine", file.display());
     Ok(())
 }

@@ -69,10 +69,10 @@ fn a_malformed_configuration() {
     for (text, words) in [
         ("[swarm]\nfloor = 1\n", &["bad.toml:2", "floor"][..]),
         ("[swarm]\nlan = maybe\n", &["bad.toml:2"]),
-        ("[site]\norigin = \"example.org\"\n", &["origin", "example.org", "https://example.org"]),
-        ("[policy]\nslack = 0.5\n", &["slack", "0.5"]),
-        ("[listen]\ntrusted = [\"all\"]\n", &["trusted", "all"]),
-        ("[assets]\ntypes = [\"text/html\"]\n", &["types", "text/html"]),
+        ("[site]\norigin = \"example.org\"\n", &["bad.toml:2", "origin", "https://example.org"]),
+        ("\n[policy]\nslack = 0.5\n", &["bad.toml:3", "slack", "0.5"]),
+        ("[listen]\ntrusted = [\"all\"]\n", &["bad.toml:2", "trusted", "all"]),
+        ("[assets]\ntypes = [\"text/html\"]\n", &["bad.toml:2", "types", "text/html"]),
     ] {
         fs::write(dir.path().join("bad.toml"), text).unwrap();
         let args = ["serve", "site", "--listen", "127.0.0.1:0", "--config", "bad.toml"];

@@ -6,8 +6,8 @@ macro_rules! reasons {
     ($($variant:ident $name:literal $sentence:literal)*) => {
         /// Why a response is neither rewritten nor shared.
         ///
-        /// Counted by [`name`](Self::name), shown with its [`sentence`](Self::sentence) on the
-        /// dashboard and by `manyhands doctor`. A response has one reason: the first that was met.
+        /// Counted by [`name`](Self::name), shown with its [`sentence`](Self::sentence) in
+        /// `status.json`. A response has one reason: the first that was met.
         #[non_exhaustive]
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum Reason {

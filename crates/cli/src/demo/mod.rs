@@ -94,7 +94,7 @@ fn make(root: &Path) -> io::Result<()> {
 }
 
 /// Bytes done, on a terminal; nothing anywhere else.
-pub(crate) fn style() -> ProgressStyle {
+fn style() -> ProgressStyle {
     ProgressStyle::with_template("{msg} {wide_bar} {bytes}/{total_bytes}")
         .unwrap_or_else(|_| ProgressStyle::default_bar())
 }

@@ -39,8 +39,7 @@ impl Config {
     pub fn check(self) -> Result<Checked, ConfigError> {
         let origin = origin(self.site.origin.as_deref())?;
         let policy = policy(&self, &origin)?;
-        let trusted =
-            self.listen.trusted.iter().map(|network| trusted(network)).collect::<Result<_, _>>()?;
+        let trusted = self.trusted()?;
         if !(1.0..=10.0).contains(&self.policy.slack) {
             return Err(ConfigError {
                 section: "policy",

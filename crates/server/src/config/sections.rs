@@ -142,7 +142,7 @@ pub struct ConsentSection {
 pub enum Foreign {
     /// Nobody.
     Closed,
-    /// Approved mirrors only.
+    /// Approved mirrors only; until mirrors exist the same as `Closed`.
     #[default]
     Mirrors,
     /// Any WebTorrent client; torrents name our tracker.

@@ -179,7 +179,9 @@ impl State {
 /// What one subscriber can be assumed to hold: an IPv4 address, an IPv6 /64.
 fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
-        IpAddr::V4(address) => IpAddr::V4(address),
-        IpAddr::V6(address) => IpAddr::V6((u128::from(address) >> 64 << 64).into()),
+        IpAddr::V6(address) if !address.is_loopback() => {
+            IpAddr::V6((u128::from(address) >> 64 << 64).into())
+        }
+        other => other,
     }
 }

@@ -1,6 +1,3 @@
-//! A site on loopback: the same wiring as `manyhands serve` and `manyhands proxy`.
-#![allow(dead_code, reason = "each test file uses a part")]
-
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -22,12 +19,15 @@ fn later() -> SystemTime {
     SystemTime::now() + Duration::from_secs(60)
 }
 
-pub(crate) struct Site {
-    pub(crate) address: SocketAddr,
-    pub(crate) layer: ManyhandsLayer,
+/// A site on loopback with the layer around it; it ends when dropped.
+pub struct Site {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// The layer, for what the engine knows.
+    pub layer: ManyhandsLayer,
     client: Client<HttpConnector, Empty<Bytes>>,
-    state: tempfile::TempDir,
-    stop: Option<tokio::sync::oneshot::Sender<()>>,
+    _state: tempfile::TempDir,
+    _stop: tokio::sync::oneshot::Sender<()>,
 }
 
 fn config(state: &Path, address: SocketAddr) -> Config {
@@ -37,12 +37,12 @@ fn config(state: &Path, address: SocketAddr) -> Config {
     config
 }
 
-pub(crate) fn root(directory: &Path) -> StaticRoot {
+fn root(directory: &Path) -> StaticRoot {
     StaticRoot::open(directory, StaticOptions::default().with_clock(later)).unwrap()
 }
 
 /// Serves a directory with no layer around it.
-pub(crate) async fn plain(directory: &Path) -> SocketAddr {
+pub async fn plain(directory: &Path) -> SocketAddr {
     let listener = Listener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_address().unwrap();
     let root = root(directory);
@@ -57,11 +57,13 @@ pub(crate) async fn plain(directory: &Path) -> SocketAddr {
 }
 
 impl Site {
-    pub(crate) async fn serve(directory: &Path, adjust: impl FnOnce(&mut Config)) -> Self {
+    /// Serves a directory, with development settings adjusted by `adjust`.
+    pub async fn serve(directory: &Path, adjust: impl FnOnce(&mut Config)) -> Self {
         Self::start(Source::Root(root(directory)), adjust).await
     }
 
-    pub(crate) async fn proxy(upstream: SocketAddr, adjust: impl FnOnce(&mut Config)) -> Self {
+    /// Stands in front of another server.
+    pub async fn proxy(upstream: SocketAddr, adjust: impl FnOnce(&mut Config)) -> Self {
         let upstream = Upstream::new(UpstreamConfig::new(format!("http://{upstream}"))).unwrap();
         Self::start(Source::Upstream(upstream), adjust).await
     }
@@ -95,19 +97,16 @@ impl Site {
             }
         };
         let client = Client::builder(TokioExecutor::new()).build_http();
-        Self { address, layer, client, state, stop: Some(stop) }
+        Self { address, layer, client, _state: state, _stop: stop }
     }
 
-    pub(crate) async fn get(&self, path: &str, headers: &[(&str, &str)]) -> Response<Bytes> {
+    /// A GET, its body collected.
+    pub async fn get(&self, path: &str, headers: &[(&str, &str)]) -> Response<Bytes> {
         self.ask("GET", path, headers).await
     }
 
-    pub(crate) async fn ask(
-        &self,
-        method: &str,
-        path: &str,
-        headers: &[(&str, &str)],
-    ) -> Response<Bytes> {
+    /// Any request, its answer's body collected.
+    pub async fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> Response<Bytes> {
         let url = format!("http://{}{path}", self.address);
         let mut request = Request::builder().method(method).uri(url);
         for (name, value) in headers {
@@ -119,7 +118,7 @@ impl Site {
     }
 
     /// The manifest of an asset, once no hash job is under way any more.
-    pub(crate) async fn manifest(&self, path: &str) -> Option<(HeaderMap, serde_json::Value)> {
+    pub async fn manifest(&self, path: &str) -> Option<(HeaderMap, serde_json::Value)> {
         loop {
             let idle = self.layer.engine().pending().0 == 0;
             let response = self.get(&format!("/.well-known/manyhands/manifest{path}"), &[]).await;
@@ -140,6 +139,6 @@ enum Source {
 }
 
 /// Bytes that differ from place to place and from `version` to version.
-pub(crate) fn content(version: u8, length: usize) -> Vec<u8> {
+pub fn content(version: u8, length: usize) -> Vec<u8> {
     (0..length).map(|at| (at * 31 + (at >> 8) * 7 + (at >> 16) * 13) as u8 ^ version).collect()
 }
