@@ -1,5 +1,6 @@
 //! The layers of the workspace: which crate may be built upon which. `docs/architecture.md` says why;
 //! this table is what holds.
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::process::Command;
 
