@@ -65,6 +65,59 @@ test('external: off until the page says so', { timeout: 180_000 }, async (t) => 
   await downloadsInSilence(s, visitor);
 });
 
+/** Notes what the badge said at every WebSocket's construction. */
+const watch = () => {
+  globalThis.__told = [];
+  globalThis.WebSocket = new Proxy(WebSocket, { construct(target, args, self) {
+    globalThis.__told.push(document.querySelector('manyhands-badge')?.shadowRoot.textContent ?? 'nothing');
+    return Reflect.construct(target, args, self);
+  } });
+};
+
+test('notice: the badge is there before anything is connected, and turns sharing off and on', { timeout: 180_000 }, async (t) => {
+  const s = await site(t, prepare('notice'));
+  await s.server.shared(ASSET);
+  await holder(s);
+  const { browser, page } = await s.visitor({ scripts: [watch] });
+  const badge = page.locator('manyhands-badge');
+  const press = async (name, state) => {
+    await badge.getByRole('button', { name, exact: true }).click();
+    await until(`sharing is ${state}`, async () => (await status(page)).state === state && (await badge.innerText()).startsWith(`Sharing: ${state}`));
+  };
+
+  assert.equal((await download(page, ASSET)).sha256, s.files.sha256);
+  const told = await page.evaluate(() => globalThis.__told);
+  assert.ok(told.length > 0, 'a tracker socket was opened');
+  for (const text of told) assert.match(text, /^Sharing: on .*Turn off$/);
+
+  const before = await status(page);
+  assert.ok(before.received.peers > 0, 'some of it came from a peer');
+  await press('Turn off', 'off');
+  const { received } = await status(page);
+  assert.deepEqual(received, before.received, 'what was received is still told');
+  assert.ok((await badge.innerText()).includes(`${(received.peers / 1e6).toFixed(1)} MB from visitors`), await badge.innerText());
+  const seen = await browser.seen(page);
+  assert.equal((await download(page, ASSET)).sha256, s.files.sha256);
+  assert.deepEqual(await browser.seen(page), seen, 'nothing is connected while it is off');
+
+  await press('Turn on', 'on');
+  assert.equal((await download(page, ASSET)).sha256, s.files.sha256);
+  assert.ok((await browser.seen(page)).webSockets.length > seen.webSockets.length, 'the tracker is asked again');
+  const after = (await status(page)).received;
+  assert.ok(after.origin + after.peers > received.origin + received.peers, 'the count goes on');
+  assert.equal(await badge.count(), 1);
+
+  await press('Turn off', 'off');
+  await page.reload();
+  await ready(page);
+  assert.equal((await status(page)).reason, 'refused');
+  await downloadsInSilence(s, { browser, page }, true);
+  assert.equal(await badge.count(), 0);
+  await page.evaluate(() => globalThis.manyhands.enable());
+  assert.equal((await status(page)).state, 'on');
+  assert.deepEqual(browser.complaints, []);
+});
+
 const signals = {
   'Global Privacy Control': () => Object.defineProperty(Navigator.prototype, 'globalPrivacyControl', { get: () => true }),
   'Save-Data': () => Object.defineProperty(NetworkInformation.prototype, 'saveData', { get: () => true }),

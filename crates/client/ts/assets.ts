@@ -55,13 +55,16 @@ export class Assets {
   readonly #live = new Set<Asset>();
   #suspended = false;
   /** Bytes of transfers that are over. */
-  readonly #past = { origin: 0, peers: 0 };
+  readonly #past: { origin: number; peers: number };
 
   constructor(
     private readonly site: Site,
     private readonly changed: () => void,
+    /** What this page view counted before. */
+    former?: Assets,
   ) {
-    this.budget = new UploadBudget(site.limits, month);
+    this.#past = former?.received ?? { origin: 0, peers: 0 };
+    this.budget = former?.budget ?? new UploadBudget(site.limits, month);
     // Azureus style, so that stock clients know whom they deal with.
     this.#ownId = crypto.getRandomValues(new Uint8Array(20));
     this.#ownId.set(Uint8Array.from("-MH0100-", (c) => c.charCodeAt(0)));

@@ -15,6 +15,8 @@ const TELL_EVERY = 1000;
 
 export const start = (site: Site, api: Api, candidate: (address: string) => boolean): Client => {
   let assets: Assets | undefined;
+  /** What was counted before sharing was turned off. */
+  let former: Assets | undefined;
   let dismiss: (() => void) | undefined;
   let unlink: (() => void) | undefined;
   let sign: ReturnType<typeof badge> | undefined;
@@ -22,7 +24,9 @@ export const start = (site: Site, api: Api, candidate: (address: string) => bool
   let release: (() => void) | undefined;
   let lead: Promise<void> = Promise.resolve();
 
-  /** Tells the page, at most once a second; there is a badge once there are peers. */
+  const show = (): void => sign?.(client.status(), !!release);
+
+  /** Tells the page, at most once a second. Who agreed sees the badge once there are peers. */
   const changed = (): void => {
     if (telling) return;
     telling = true;
@@ -30,14 +34,14 @@ export const start = (site: Site, api: Api, candidate: (address: string) => bool
       telling = false;
       if (!assets) return;
       const status = api.status();
-      if (status.peers && document.body) sign ??= badge(api);
-      sign?.update(status);
+      if (status.peers) sign ??= badge(api);
+      show();
       dispatchEvent(new CustomEvent("manyhands", { detail: status }));
     }, TELL_EVERY);
   };
 
   const leading = (): void => {
-    assets = new Assets(site, changed);
+    assets = new Assets(site, changed, former);
     sweep().catch(() => undefined);
     navigator.serviceWorker.controller?.postMessage({ manyhands: "here" });
   };
@@ -54,6 +58,9 @@ export const start = (site: Site, api: Api, candidate: (address: string) => bool
         return new Promise((done) => (release = done));
       };
       release = resolve;
+      // Who was not asked is told before anything is connected.
+      if (site.consent === "notice") sign ??= badge(api);
+      show();
       if (navigator.locks) navigator.locks.request(LOCK, hold).catch(() => undefined);
       else void hold();
       // Another window leads: no need to wait for it to go.
@@ -66,15 +73,16 @@ export const start = (site: Site, api: Api, candidate: (address: string) => bool
     stop: () => {
       dismiss?.();
       unlink?.();
-      sign?.remove();
       assets?.suspend();
-      assets = sign = undefined;
+      former = assets ?? former;
+      assets = undefined;
       release?.();
       release = undefined;
+      show();
     },
     status: () => ({
-      received: assets?.received ?? { origin: 0, peers: 0, mirrors: 0 },
-      given: assets?.budget.given ?? 0,
+      received: (assets ?? former)?.received ?? { origin: 0, peers: 0, mirrors: 0 },
+      given: (assets ?? former)?.budget.given ?? 0,
       peers: assets?.peers ?? 0,
     }),
     fetch: async (address, http, signal) => {

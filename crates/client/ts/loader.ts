@@ -39,10 +39,9 @@ const choose = (value: string): void => {
 const ours = (registration: ServiceWorkerRegistration): boolean =>
   !!(registration.active ?? registration.waiting ?? registration.installing)?.scriptURL.endsWith(WORKER);
 
-/** Takes back all there is in this browser. */
+/** Takes back all there is in this browser; code that is loaded stays, for a change of mind. */
 const remove = async (): Promise<void> => {
   client?.stop();
-  client = loading = undefined;
   for (const registration of (await workers?.getRegistrations()) ?? []) if (ours(registration)) await registration.unregister();
   await caches.delete(CACHE);
 };

@@ -24,7 +24,8 @@ const box = (name: string, text: string, buttons: [string, () => void][]): { ele
     panel.append(button);
   }
   root.append(panel);
-  document.body.append(element);
+  // A script in the head may ask for something before there is a body.
+  (document.body ?? document.documentElement).append(element);
   return { element, label: panel };
 };
 
@@ -49,14 +50,14 @@ export const ask = (api: Api): (() => void) => {
 
 const size = (bytes: number): string => `${(bytes / 1e6).toFixed(bytes < 1e7 ? 1 : 0)} MB`;
 
-/** What is going on, and the way to end it. */
-export const badge = (api: Api): { update(status: Pick<Status, "given" | "received">): void; remove(): void } => {
-  const { element, label } = box("manyhands-badge", "", [["Turn off", () => void api.disable()]]);
+/** What is going on, and the way to end it and to begin again. */
+export const badge = (api: Api): ((status: Pick<Status, "given" | "received">, on: boolean) => void) => {
+  let sharing = true;
+  const { label } = box("manyhands-badge", "", [["", () => void (sharing ? api.disable() : api.enable())]]);
   label.setAttribute("role", "status");
-  return {
-    update: ({ given, received }) => {
-      label.firstChild!.textContent = `Sharing: on · ${size(received.peers)} from visitors · ${size(given)} given`;
-    },
-    remove: () => element.remove(),
+  return ({ given, received }, on) => {
+    sharing = on;
+    label.firstChild!.textContent = `Sharing: ${on ? "on" : "off"} · ${size(received.peers)} from visitors · ${size(given)} given`;
+    label.lastChild!.textContent = on ? "Turn off" : "Turn on";
   };
 };
