@@ -3,7 +3,7 @@
 import type { Bytes } from "./core/bytes";
 import { Layout } from "./core/layout";
 import { Transfer, TransferError, type Manifest, type Reader } from "./core/transfer";
-import { UploadBudget } from "./core/upload";
+import { UploadBudget, type Month } from "./core/upload";
 import { RangeFetcher } from "./adapters/http";
 import { fetchDigests, fetchInfo, fetchManifest, fetchSite, infoSize, sha256 } from "./adapters/site";
 import { AssetStore } from "./adapters/store";
@@ -23,26 +23,29 @@ export interface Asset {
   headers: [string, string][] | undefined;
 }
 
-/** Bytes given this month, over visits. */
-const month = {
-  read(): { month: string; given: number } {
-    const now = new Date().toISOString().slice(0, 7);
+const monthOf = (time: number): string => new Date(time).toISOString().slice(0, 7);
+
+/** Where there is no storage, the count lasts for the page. */
+let tally = { month: "", given: 0, received: 0 };
+const month: Month = {
+  read() {
+    const now = monthOf(Date.now());
     try {
-      const kept = JSON.parse(localStorage.getItem(MONTH) ?? "") as { month: string; given: number };
-      if (kept.month === now) return kept;
+      tally = { ...tally, ...(JSON.parse(localStorage.getItem(MONTH) ?? "") as Partial<typeof tally>) };
     } catch {
       // Nothing kept, or nothing sensible.
     }
-    return { month: now, given: 0 };
+    if (tally.month !== now) tally = { month: now, given: 0, received: 0 };
+    return tally;
   },
-  given: (): number => month.read().given,
-  add(bytes: number): void {
-    const kept = month.read();
-    kept.given += bytes;
+  add(given, received) {
+    month.read();
+    tally.given += given;
+    tally.received += received;
     try {
-      localStorage.setItem(MONTH, JSON.stringify(kept));
+      localStorage.setItem(MONTH, JSON.stringify(tally));
     } catch {
-      // No storage: the cap then holds for the session's own count only.
+      // As above.
     }
   },
 };
@@ -173,7 +176,8 @@ export class Assets {
     void transfer.checkRoot().then((right) => right || transfer.close("changed"));
     const note = await store.known().catch(() => undefined);
     if (note) {
-      transfer.restore();
+      // What was used this month was counted this month.
+      transfer.restore(monthOf(note.used) !== monthOf(Date.now()));
       asset.headers = note.headers;
     }
     this.#live.add(asset);

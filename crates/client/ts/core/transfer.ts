@@ -165,14 +165,14 @@ export class Transfer implements PeerEvents {
     return this.layout.length - Math.min(this.layout.length, this.scheduler.have.count * UNIT);
   }
 
-  /** The asset is in storage already, verified by an earlier session. */
-  restore(): void {
+  /** The asset is in storage already, verified by an earlier session; `credit`: in an earlier month, whose count is gone. */
+  restore(credit: boolean): void {
     const { layout, scheduler } = this;
     for (let unit = 0; unit < layout.units; unit++) scheduler.have.add(unit);
     this.pieces.fill();
     this.#stored.fill();
     this.received.stored = layout.length;
-    this.options.budget.received += layout.length;
+    if (credit) this.options.budget.credit(layout.length);
   }
 
   read({ start, end, media = false, http = true }: ReadOptions): Reader {
@@ -395,7 +395,7 @@ export class Transfer implements PeerEvents {
       peer.proven = true;
       received.peers += data.length;
     } else received.origin += data.length;
-    this.options.budget.received += data.length;
+    this.options.budget.credit(data.length);
     this.#keep(unit, data);
   }
 

@@ -15,17 +15,22 @@ export interface Limits {
   uploadMonthly: number | null;
 }
 
+/** Bytes of the current calendar month, kept over visits. */
+export interface Tally {
+  given: number;
+  /** Verified, from whatever source; and what was held from an earlier month, once. */
+  received: number;
+}
+
 export interface Month {
-  /** Bytes given in the current month; kept over visits. */
-  given(): number;
-  add(bytes: number): void;
+  read(): Tally;
+  add(given: number, received: number): void;
 }
 
 export class UploadBudget {
   readonly bucket: TokenBucket;
+  /** In this session. */
   given = 0;
-  /** Bytes verified and held in this session, from whatever source: twice as many may be given. */
-  received = 0;
 
   constructor(
     private readonly limits: Limits,
@@ -35,15 +40,25 @@ export class UploadBudget {
   }
 
   get exhausted(): boolean {
-    const { uploadMonthly } = this.limits;
-    return this.given >= 2 * this.received || (uploadMonthly !== null && this.month.given() >= uploadMonthly);
+    const { given, received } = this.month.read();
+    return given >= Math.min(2 * received, this.limits.uploadMonthly ?? Infinity);
+  }
+
+  /** Is there nothing yet that could be given? */
+  get empty(): boolean {
+    return !this.month.read().received;
+  }
+
+  /** Twice as many may be given. */
+  credit(bytes: number): void {
+    this.month.add(0, bytes);
   }
 
   /** False when this block has to wait. */
   take(bytes: number, now: number): boolean {
     if (this.exhausted || !this.bucket.take(bytes, now)) return false;
     this.given += bytes;
-    this.month.add(bytes);
+    this.month.add(bytes, 0);
     return true;
   }
 }
@@ -54,7 +69,7 @@ export class Choker {
 
   run(peers: Iterable<Peer>, budget: UploadBudget, now: number, random: () => number): void {
     const ready = [...peers].filter((peer) => peer.ready && !peer.closed);
-    if (budget.exhausted && budget.received > 0) {
+    if (budget.exhausted && !budget.empty) {
       for (const peer of ready) peer.choke(true);
       return;
     }

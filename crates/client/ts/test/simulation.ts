@@ -187,10 +187,16 @@ export class Visitor {
     this.downlink = options.downlink ?? Infinity;
     this.uplink = options.uplink ?? 6e6;
     this.tamper = options.tamper;
-    let given = 0;
+    const month = { given: 0, received: 0 };
     this.budget = new UploadBudget(
       { uploadRate: options.uploadRate ?? 2e7, uploadMonthly: options.uploadMonthly ?? null },
-      { given: () => given, add: (bytes) => (given += bytes) },
+      {
+        read: () => month,
+        add: (given, received) => {
+          month.given += given;
+          month.received += received;
+        },
+      },
     );
     const ownId = new Uint8Array(20).map(() => Math.floor(world.random() * 256));
     this.transfer = new Transfer(

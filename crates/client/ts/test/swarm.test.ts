@@ -21,7 +21,7 @@ const download = async (options: VisitorOptions[], rate = RATE, connectAfter = 4
 /** A complete visitor who gives and asks for nothing. */
 const seed = (world: World, options: VisitorOptions = {}): Visitor => {
   const visitor = new Visitor(world, file, options);
-  visitor.transfer.restore();
+  visitor.transfer.restore(true);
   // What storage holds is what reading it back would give.
   const store = (visitor.transfer as unknown as { host: { store: { spans: Map<number, Uint8Array> } } }).host.store;
   const { span } = visitor.transfer.layout;
@@ -218,6 +218,15 @@ test("upload stops at twice what was received, and at the month's cap", async ()
   await world.until(() => visitor.finished >= 0);
   assert.ok(visitor.right);
   assert.ok(giver.budget.given >= 2 * MIB && giver.budget.given <= 3 * MIB + 16384, `${giver.budget.given} given`);
+});
+
+test("a stored asset is credited when its month's count is gone, and only then", () => {
+  const visitor = new Visitor(new World(file, RATE), file);
+  visitor.transfer.restore(false);
+  assert.ok(visitor.budget.exhausted);
+  visitor.transfer.restore(true);
+  assert.ok(visitor.budget.take(SIZE, 0) && visitor.budget.take(SIZE, 1e9));
+  assert.ok(visitor.budget.exhausted);
 });
 
 test("a player starts at once, does not stall, and shares", async () => {
