@@ -37,36 +37,57 @@ export async function startServer({ root, work, config = {}, args = [], host = '
   const file = join(work, 'manyhands.toml');
   await writeFile(file, toml({ ...config, state: { dir: join(work, 'state'), ...config.state } }));
   const what = upstream ? ['proxy', '--upstream', `http://127.0.0.1:${upstream}`] : ['serve', root];
-  const child = spawn(binary(), [...what, '--listen', `${host}:${port}`, '--config', file, ...args], { cwd: work, env: bareEnvironment(), stdio: ['ignore', 'pipe', 'pipe'] });
-  let output = '';
-  for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text) => { output += text; });
-  const exit = once(child, 'exit').then(([code, signal]) => ({ code, signal }));
-  exit.catch(() => {});
-  const server = {
-    port, pid: child.pid,
-    origin: `http://${host}:${port}`,
-    output: () => output,
-    running: () => child.exitCode === null && child.signalCode === null,
-    /** Ends the process (politely unless told otherwise) and waits for it. */
-    async stop(signal = 'SIGTERM') {
-      if (server.running()) child.kill(signal);
-      const late = setTimeout(() => child.kill('SIGKILL'), 15_000);
-      const ended = await exit;
-      clearTimeout(late);
-      return ended;
-    },
+  const server = launch([...what, '--listen', `${host}:${port}`, '--config', file, ...args], work, `http://${host}:${port}`);
+  Object.assign(server, {
+    port,
     /** Waits until the asset has been hashed, that is until its manifest is served. */
     async shared(path) {
       const manifest = `${server.origin}${config.site?.prefix ?? PREFIX}/manifest${path}`;
       await until(`${path} is shared`, async () => (await fetch(manifest)).ok, { timeout: 60_000, hint: server.output });
       return (await fetch(manifest)).json();
     },
-  };
+  });
   await until('the server answers', async () => {
-    if (!server.running()) throw new Error(`manyhands ended: ${output}`);
+    if (!server.running()) throw new Error(`manyhands ended: ${server.output()}`);
     return fetch(server.origin, { signal: AbortSignal.timeout(2_000) }).then((r) => r.arrayBuffer().then(() => true), () => false);
   }, { timeout: 30_000, hint: server.output, fatal: () => !server.running() });
   return server;
+}
+
+/**
+ * Starts `manyhands serve --demo` and waits for the line that says where it listens, which comes after its files are made and hashed.
+ * @param {string} work directory for the state
+ */
+export async function startDemo(work) {
+  const port = await freePort(), state = join(work, 'state');
+  const server = launch(['serve', '--demo', '--state', state, '--listen', `127.0.0.1:${port}`], work, `http://127.0.0.1:${port}`);
+  await until('the demo is ready', () => {
+    if (!server.running()) throw new Error(`manyhands ended: ${server.output()}`);
+    return /listening on \S+\n/.test(server.output());
+  }, { timeout: 120_000, hint: server.output, fatal: () => !server.running() });
+  return Object.assign(server, { port, state });
+}
+
+/** The process itself: what it prints, whether it runs, how it ends. */
+function launch(args, cwd, origin) {
+  const child = spawn(binary(), args, { cwd, env: bareEnvironment(), stdio: ['ignore', 'pipe', 'pipe'] });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text) => { output += text; });
+  const exit = once(child, 'exit').then(([code, signal]) => ({ code, signal }));
+  exit.catch(() => {});
+  const running = () => child.exitCode === null && child.signalCode === null;
+  return {
+    pid: child.pid, origin, running,
+    output: () => output,
+    /** Ends the process (politely unless told otherwise) and waits for it. */
+    async stop(signal = 'SIGTERM') {
+      if (running()) child.kill(signal);
+      const late = setTimeout(() => child.kill('SIGKILL'), 15_000);
+      const ended = await exit;
+      clearTimeout(late);
+      return ended;
+    },
+  };
 }
 
 /** Ours without MANYHANDS_*, which are settings of the binary: a developer's own must not decide a test. */
