@@ -80,9 +80,10 @@ test('notice: the badge is there before anything is connected, and turns sharing
   await holder(s);
   const { browser, page } = await s.visitor({ scripts: [watch] });
   const badge = page.locator('manyhands-badge');
+  const words = () => badge.getByRole('status').innerText();
   const press = async (name, state) => {
     await badge.getByRole('button', { name, exact: true }).click();
-    await until(`sharing is ${state}`, async () => (await status(page)).state === state && (await badge.innerText()).startsWith(`Sharing: ${state}`));
+    await until(`sharing is ${state}`, async () => (await status(page)).state === state && (await words()).startsWith(`Sharing: ${state}`));
   };
 
   assert.equal((await download(page, ASSET)).sha256, s.files.sha256);
@@ -95,7 +96,7 @@ test('notice: the badge is there before anything is connected, and turns sharing
   await press('Turn off', 'off');
   const { received } = await status(page);
   assert.deepEqual(received, before.received, 'what was received is still told');
-  assert.ok((await badge.innerText()).includes(`${(received.peers / 1e6).toFixed(1)} MB from visitors`), await badge.innerText());
+  assert.ok((await words()).includes(`${(received.peers / 1e6).toFixed(1)} MB from visitors`), await words());
   const seen = await browser.seen(page);
   assert.equal((await download(page, ASSET)).sha256, s.files.sha256);
   assert.deepEqual(await browser.seen(page), seen, 'nothing is connected while it is off');
