@@ -43,6 +43,33 @@ test('second view: the file comes from storage, the origin sends none of it', { 
   assert.deepEqual(browser.complaints, []);
 });
 
+test('what is stored is credited once a month, not at every page load', { timeout: 120_000 }, async (t) => {
+  const s = await site(t, { files: (root) => makeAsset(join(root, ASSET), SIZE) });
+  await s.server.shared(ASSET);
+  const { page } = await s.visitor();
+  const credited = () => page.evaluate(() => JSON.parse(localStorage.getItem('manyhands-month')).received);
+  const again = async () => {
+    await page.goto(s.origin);
+    await ready(page);
+    assert.equal((await download(page, ASSET)).sha256, s.files.sha256);
+  };
+  await download(page, ASSET);
+  await stored(page, ASSET);
+  assert.equal(await credited(), SIZE);
+  await again();
+  assert.equal(await credited(), SIZE);
+  // Last used long ago, and a count of another month.
+  await page.evaluate(async (name) => {
+    const cache = await caches.open('manyhands'), note = await (await cache.match(name)).json();
+    await cache.put(name, Response.json({ ...note, used: 0 }));
+    localStorage.setItem('manyhands-month', JSON.stringify({ month: '1970-01', given: 7, received: 9 * note.length }));
+  }, `/manyhands-store${ASSET}`);
+  for (let load = 0; load < 2; load++) {
+    await again();
+    assert.equal(await credited(), SIZE);
+  }
+});
+
 test('a hard reload, whose page no worker controls, works', { timeout: 120_000 }, async (t) => {
   const s = await site(t, { files: (root) => makeAsset(join(root, ASSET), SIZE) });
   await s.server.shared(ASSET);
