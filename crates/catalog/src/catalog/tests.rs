@@ -1,0 +1,201 @@
+//! What the catalog promises, step by step, with a clock that stands still.
+
+use super::*;
+use manyhands_metainfo::Validator;
+
+const NOW: Duration = Duration::from_secs(1);
+
+fn path(name: &str) -> AssetPath {
+    AssetPath::parse(&format!("/{name}")).unwrap()
+}
+
+fn version(tag: &str) -> Version {
+    Version { validator: Validator::Etag(format!("\"{tag}\"")), length: 2 << 20, file: None }
+}
+
+fn file() -> Source {
+    Source::File(std::path::Path::new("/srv/a").into())
+}
+
+struct Site {
+    catalog: Catalog,
+    out: Vec<Effect>,
+}
+
+impl Site {
+    fn new(admission: Admission) -> Self {
+        Self { catalog: Catalog::new(admission), out: Vec::new() }
+    }
+
+    fn ask(&mut self, name: &str, tag: &str, prefix: Option<u64>, source: Source) -> Observed {
+        let demand = Demand {
+            path: &path(name),
+            version: &version(tag),
+            content_type: "application/zip",
+            prefix,
+            source,
+        };
+        self.catalog.observe(NOW, &demand, &mut self.out)
+    }
+
+    fn jobs(&mut self) -> Vec<Job> {
+        self.out
+            .drain(..)
+            .filter_map(|effect| match effect {
+                Effect::Hash(job) => Some(job),
+                Effect::Cancel(_) | Effect::Retire(_) | Effect::Show(_) | Effect::Hide(_) => None,
+            })
+            .collect()
+    }
+}
+
+#[test]
+fn three_requests_from_two_prefixes_make_an_asset_hot() {
+    let mut site = Site::new(Admission::default());
+    for _ in 0..10 {
+        assert_eq!(site.ask("a", "1", Some(1), file()).state, AssetState::Cold);
+    }
+    assert_eq!(site.ask("a", "1", Some(2), file()).state, AssetState::Hashing);
+    let jobs = site.jobs();
+    assert_eq!(jobs.len(), 1);
+    assert!(site.catalog.finished(NOW, jobs[0].id, Ok(()), &mut site.out));
+    assert_eq!(site.ask("a", "1", Some(1), file()).state, AssetState::Ready);
+}
+
+#[test]
+fn another_version_retires_the_old_one_and_is_hashed_at_once() {
+    let mut site = Site::new(Admission::default().with_requests(1).with_prefixes(0));
+    site.ask("a", "1", None, file());
+    let job = site.jobs().remove(0);
+    site.catalog.finished(NOW, job.id, Ok(()), &mut site.out);
+    assert_eq!(site.out.split_off(0), [Effect::Show(path("a"))]);
+    let seen = site.ask("a", "2", None, file());
+    assert_eq!(site.out[0], Effect::Retire(path("a")));
+    assert_eq!(seen.state, AssetState::Hashing);
+    assert_eq!(site.jobs()[0].version, version("2"));
+}
+
+#[test]
+fn a_version_that_changes_in_mid_hash_cancels_the_job() {
+    let mut site = Site::new(Admission::default().with_requests(1).with_prefixes(0));
+    site.ask("a", "1", None, file());
+    let job = site.jobs().remove(0);
+    site.ask("a", "2", None, file());
+    assert!(site.out.contains(&Effect::Cancel(job.id)));
+    assert!(!site.catalog.finished(NOW, job.id, Ok(()), &mut site.out));
+    assert_eq!(site.catalog.state(&path("a")), AssetState::Hashing);
+}
+
+#[test]
+fn what_a_former_process_hashed_is_served_only_once_confirmed() {
+    let mut site = Site::new(Admission::default());
+    for name in ["same", "other"] {
+        site.catalog.restore(path(name), version("1"), "application/zip".to_owned(), &mut site.out);
+        assert_eq!(site.catalog.ready_version(&path(name)), None);
+    }
+    site.ask("same", "1", Some(1), file());
+    assert_eq!(site.catalog.ready_version(&path("same")), Some(&version("1")));
+    assert_eq!(site.out.split_off(0), [Effect::Show(path("same"))]);
+    site.ask("other", "2", Some(1), file());
+    assert_eq!(site.catalog.ready_version(&path("other")), None);
+    assert_eq!(site.out[0], Effect::Retire(path("other")));
+}
+
+#[test]
+fn a_doubted_asset_is_hidden_until_an_answer_confirms_it() {
+    let mut site = Site::new(Admission::default().with_requests(1).with_prefixes(0));
+    site.ask("a", "1", None, file());
+    let job = site.jobs().remove(0);
+    site.catalog.finished(NOW, job.id, Ok(()), &mut site.out);
+    site.out.clear();
+    site.catalog.doubt(&path("a"), &mut site.out);
+    site.catalog.doubt(&path("a"), &mut site.out);
+    assert_eq!(site.out.split_off(0), [Effect::Hide(path("a"))]);
+    assert_eq!(site.catalog.ready_version(&path("a")), None);
+    site.ask("a", "1", None, file());
+    assert_eq!(site.out.split_off(0), [Effect::Show(path("a"))]);
+    assert_eq!(site.catalog.ready_version(&path("a")), Some(&version("1")));
+}
+
+#[test]
+fn a_stale_asset_is_hashed_again_at_the_next_answer_whoever_asks() {
+    let mut site = Site::new(Admission::default());
+    for prefix in 1..=3 {
+        site.ask("a", "1", Some(prefix), file());
+    }
+    let job = site.jobs().remove(0);
+    site.catalog.finished(NOW, job.id, Ok(()), &mut site.out);
+    site.out.clear();
+    site.catalog.stale(&path("a"), &version("other"), &mut site.out);
+    assert_eq!(site.out, []);
+    site.catalog.stale(&path("a"), &version("1"), &mut site.out);
+    assert_eq!(site.out.split_off(0), [Effect::Retire(path("a"))]);
+    assert_eq!(site.ask("a", "2", Some(1), file()).state, AssetState::Hashing);
+}
+
+#[test]
+fn a_preloaded_asset_that_only_passes_by_waits_for_its_next_answer() {
+    let mut site = Site::new(Admission::default());
+    let (path, version) = (path("a"), version("1"));
+    site.catalog.preload(NOW, &path, &version, "application/zip", Source::Passing, &mut site.out);
+    assert_eq!(site.catalog.pending(), 0);
+    assert!(site.ask("a", "1", Some(1), Source::Passing).tee.is_some());
+}
+
+#[test]
+fn answers_that_flap_are_refused() {
+    let mut site = Site::new(Admission::default().with_requests(1).with_prefixes(0));
+    let mut last = AssetState::Cold;
+    for turn in 0..20 {
+        last = site.ask("a", if turn % 2 == 0 { "1" } else { "2" }, None, file()).state;
+    }
+    assert_eq!(last, AssetState::Refused);
+}
+
+#[test]
+fn a_passing_answer_is_hashed_once_and_an_aborted_one_tried_again() {
+    let mut site = Site::new(Admission::default().with_requests(1).with_prefixes(0));
+    let first = site.ask("a", "1", None, Source::Passing);
+    let job = first.tee.unwrap();
+    assert_eq!(site.ask("a", "1", None, Source::Passing).tee, None);
+    site.catalog.finished(NOW, job, Err(Failure::Interrupted), &mut site.out);
+    assert!(site.ask("a", "1", None, Source::Passing).tee.is_some());
+}
+
+#[test]
+fn what_an_anonymous_visitor_does_not_get_is_not_shared() {
+    let mut site = Site::new(Admission::default().with_requests(1).with_prefixes(0));
+    site.ask("a", "1", None, Source::Fetch);
+    let job = site.jobs().remove(0);
+    site.catalog.finished(NOW, job.id, Err(Failure::NotPublic), &mut site.out);
+    for _ in 0..100 {
+        assert_eq!(site.ask("a", "1", None, Source::Fetch).state, AssetState::Refused);
+    }
+}
+
+#[test]
+fn tables_stay_within_their_bounds_and_a_hot_asset_gets_through() {
+    let admission = Admission::default().with_cold(100).with_queue(10);
+    let mut site = Site::new(admission);
+    for n in 0..10_000 {
+        let name = format!("cold-{n}");
+        site.ask(&name, "1", Some(1), file());
+        if n % 10 == 0 {
+            site.ask("hot", "1", Some(n), file());
+        }
+        assert!(site.catalog.entries.len() <= 100 + 10 + 2);
+    }
+    assert_eq!(site.jobs()[0].path, path("hot"));
+}
+
+#[test]
+fn a_job_past_its_deadline_is_cancelled_and_the_next_one_starts() {
+    let mut site = Site::new(Admission::default().with_requests(1).with_prefixes(0));
+    site.ask("slow", "1", None, file());
+    site.ask("next", "1", None, file());
+    let slow = site.jobs().remove(0);
+    let deadline = site.catalog.next_deadline().unwrap();
+    site.catalog.on_timeout(deadline, &mut site.out);
+    assert_eq!(site.out[0], Effect::Cancel(slow.id));
+    assert_eq!(site.jobs()[0].path, path("next"));
+}
