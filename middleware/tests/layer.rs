@@ -200,7 +200,7 @@ async fn metainfo_survives_a_restart_but_waits_for_confirmation() {
         config.state.dir = site._state.path().to_owned();
         config
     });
-    assert!(second.unwrap_err().to_string().contains("another process uses it"));
+    assert!(second.unwrap_err().to_string().contains("another process serves the same site"));
     let Site { service, layer, _state: state } = site;
     drop((service, layer));
     let again = wrapped(|config| config.state.dir = state.path().to_owned());

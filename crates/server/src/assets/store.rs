@@ -12,6 +12,8 @@ use manyhands_metainfo::{AssetPath, Digest, Record};
 #[derive(Debug)]
 pub(crate) struct Store {
     dir: PathBuf,
+    /// Held as long as this process uses the directory: two would remove each other's records.
+    _lock: fs::File,
 }
 
 impl Store {
@@ -23,7 +25,14 @@ impl Store {
         let probe = dir.join(".probe");
         fs::write(&probe, b"")?;
         fs::remove_file(&probe)?;
-        Ok(Self { dir })
+        let lock = fs::File::create(dir.join("lock"))?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Self { dir, _lock: lock }),
+            Err(fs::TryLockError::WouldBlock) => {
+                Err(io::Error::other("another process serves the same site from it"))
+            }
+            Err(fs::TryLockError::Error(error)) => Err(error),
+        }
     }
 
     /// Hands over every whole record, one at a time. Torn ones are removed; files that are not ours are

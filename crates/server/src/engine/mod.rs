@@ -8,7 +8,6 @@ mod start;
 pub use start::{StartError, StateError};
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
@@ -47,8 +46,6 @@ pub(crate) struct Inner {
     stun: Mutex<Option<Responder>>,
     runtime: OnceLock<Handle>,
     warned: AtomicBool,
-    /// Held as long as this process uses the state directory.
-    _state: File,
 }
 
 /// What a host does with an eligible answer.

@@ -55,7 +55,6 @@ impl Engine {
         let dir = &config.state.dir;
         let state = |source| StateError { dir: dir.display().to_string(), source };
         fs::create_dir_all(dir).map_err(state)?;
-        let lock = lock(dir).map_err(state)?;
         let store = Store::open(dir, &checked.origin).map_err(state)?;
         let token = Token::new(secret(dir).map_err(state)?);
         let stun = match config.stun.host {
@@ -91,7 +90,6 @@ impl Engine {
             stun: Mutex::new(stun),
             runtime: OnceLock::new(),
             warned: AtomicBool::new(false),
-            _state: lock,
             checked,
         };
         Ok(Self(Arc::new(inner)))
@@ -108,16 +106,6 @@ fn swarms(config: &Config) -> SwarmConfig {
     SwarmConfig::default()
         .with_min_prefixes(config.swarm.min_prefixes)
         .with_gate(Gate::default().with_lan(config.swarm.lan))
-}
-
-/// Two processes in one directory would remove each other's records.
-fn lock(dir: &Path) -> io::Result<fs::File> {
-    let file = fs::File::create(dir.join("lock"))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(fs::TryLockError::WouldBlock) => Err(io::Error::other("another process uses it")),
-        Err(fs::TryLockError::Error(error)) => Err(error),
-    }
 }
 
 /// The key of announce tokens, kept so that a restart turns nobody away.
