@@ -24,6 +24,7 @@ mod reason;
 mod request;
 mod visitor;
 
+pub use csp::is_loopback;
 pub use edits::{HeaderEdit, HeaderEdits, asset_edits};
 pub use fields::preferred_coding;
 pub use head::{Headers, RequestHead, ResponseHead};

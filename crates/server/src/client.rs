@@ -4,6 +4,7 @@ use http::header::HOST;
 use http::uri::Authority;
 use http::{HeaderMap, HeaderName};
 use ipnet::IpNet;
+use manyhands_page::is_loopback;
 use manyhands_protocol::tracker::Prefix;
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -78,10 +79,7 @@ fn is_direct(headers: &HeaderMap) -> bool {
     });
     let named = headers.get_all(HOST).iter().all(|host| {
         let host = host.to_str().ok().and_then(|host| host.parse::<Authority>().ok());
-        host.is_some_and(|host| {
-            let name = host.host().trim_matches(['[', ']']);
-            name.parse::<IpAddr>().map_or(name == "localhost", |address| address.is_loopback())
-        })
+        host.is_some_and(|host| is_loopback(&host.host().to_ascii_lowercase()))
     });
     !in_between && named
 }

@@ -4,6 +4,7 @@
 mod source;
 
 pub(crate) use source::SiteOrigin;
+pub use source::is_loopback;
 
 use self::source::{SourceList, Target};
 use crate::{Headers, Policy, Reason};

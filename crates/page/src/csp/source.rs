@@ -47,7 +47,8 @@ impl SiteOrigin {
     }
 }
 
-fn is_loopback(host: &str) -> bool {
+/// Whether a host of a URL, a `Host` field or `:authority` is this machine by one of its loopback names.
+pub fn is_loopback(host: &str) -> bool {
     let address = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
     address.map_or(host == "localhost", |address| address.is_loopback())
 }
