@@ -55,6 +55,15 @@ fn directory_flags() -> OFlags {
     OFlags::RDONLY | OFlags::CLOEXEC | OFlags::DIRECTORY
 }
 
+/// To learn that a directory is there: nothing is opened for reading, and what is no directory is not
+/// opened at all.
+fn presence_flags() -> OFlags {
+    #[cfg(target_os = "linux")]
+    return OFlags::PATH | OFlags::CLOEXEC | OFlags::DIRECTORY;
+    #[cfg(not(target_os = "linux"))]
+    directory_flags()
+}
+
 impl Beneath {
     pub(crate) fn open(directory: &Path) -> Result<Self, Errno> {
         let directory = rustix::fs::open(directory, directory_flags(), Mode::empty())?;
@@ -70,6 +79,15 @@ impl Beneath {
 
     /// Opens `path`, which is relative; the empty path is the directory itself.
     pub(crate) fn open_file(&self, path: &str, wait: Wait) -> Result<OwnedFd, Errno> {
+        self.open_as(path, wait, read_flags())
+    }
+
+    /// Whether `path` is a directory; an error says why not.
+    pub(crate) fn is_directory(&self, path: &str, wait: Wait) -> Result<(), Errno> {
+        self.open_as(path, wait, presence_flags()).map(drop)
+    }
+
+    fn open_as(&self, path: &str, wait: Wait, flags: OFlags) -> Result<OwnedFd, Errno> {
         let path = if path.is_empty() { "." } else { path };
         match self.resolver {
             #[cfg(target_os = "linux")]
@@ -77,10 +95,10 @@ impl Beneath {
                 if wait == Wait::Never && !can_refuse_to_wait {
                     return Err(Errno::AGAIN);
                 }
-                open_by_kernel(self.directory.as_fd(), path, wait)
+                open_by_kernel(self.directory.as_fd(), path, wait, flags)
             }
             Resolver::Walk if wait == Wait::Never => Err(Errno::AGAIN),
-            Resolver::Walk => open_by_walking(self.directory.as_fd(), path),
+            Resolver::Walk => open_by_walking(self.directory.as_fd(), path, flags),
         }
     }
 }
@@ -112,14 +130,19 @@ fn kernel_rules() -> rustix::fs::ResolveFlags {
 }
 
 #[cfg(target_os = "linux")]
-fn open_by_kernel(directory: BorrowedFd<'_>, path: &str, wait: Wait) -> Result<OwnedFd, Errno> {
+fn open_by_kernel(
+    directory: BorrowedFd<'_>,
+    path: &str,
+    wait: Wait,
+    flags: OFlags,
+) -> Result<OwnedFd, Errno> {
     use rustix::fs::{ResolveFlags, openat2};
     if wait == Wait::Never {
         let rules = kernel_rules() | ResolveFlags::CACHED;
-        return openat2(directory, path, read_flags(), Mode::empty(), rules);
+        return openat2(directory, path, flags, Mode::empty(), rules);
     }
     for _ in 0..MAX_RACES {
-        match openat2(directory, path, read_flags(), Mode::empty(), kernel_rules()) {
+        match openat2(directory, path, flags, Mode::empty(), kernel_rules()) {
             Err(Errno::AGAIN) => {}
             opened => return opened,
         }
@@ -129,7 +152,7 @@ fn open_by_kernel(directory: BorrowedFd<'_>, path: &str, wait: Wait) -> Result<O
 
 /// One component at a time, never following a link blindly. A directory renamed meanwhile cannot lead
 /// outside: `..` pops our own stack of open directories and never asks the file system.
-fn open_by_walking(root: BorrowedFd<'_>, path: &str) -> Result<OwnedFd, Errno> {
+fn open_by_walking(root: BorrowedFd<'_>, path: &str, flags: OFlags) -> Result<OwnedFd, Errno> {
     let mut pending: VecDeque<CString> = components(path.as_bytes())?;
     let mut wants_directory = path.ends_with('/');
     let mut stack: Vec<OwnedFd> = Vec::new();
@@ -141,7 +164,7 @@ fn open_by_walking(root: BorrowedFd<'_>, path: &str) -> Result<OwnedFd, Errno> {
             continue;
         }
         let last = pending.is_empty() && !wants_directory;
-        let flags = if last { read_flags() } else { directory_flags() } | OFlags::NOFOLLOW;
+        let flags = if last { flags } else { directory_flags() } | OFlags::NOFOLLOW;
         match openat(here, &name, flags, Mode::empty()) {
             Ok(file) if last => return Ok(file),
             Ok(directory) => stack.push(directory),

@@ -1,4 +1,4 @@
-//! The body of an answer: a text in memory, or a span of an open file.
+//! The body of an answer: a text in memory, a span of an open file, or zeros.
 //!
 //! A span is read 64 KiB at a time, without leaving the thread where the bytes are in memory and on the
 //! blocking pool where they are not. After every read the handle is looked at again: a file that was
@@ -16,6 +16,8 @@ use tokio::task::{JoinHandle, spawn_blocking};
 
 use crate::buffer::{Buffer, Buffers, CHUNK};
 use crate::file::{FileState, OpenFile};
+
+static ZEROS: [u8; CHUNK] = [0; CHUNK];
 
 /// Why a body ended early. The connection must not end cleanly then.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +42,8 @@ enum Content {
     Empty,
     Text(Bytes),
     Span(Span),
+    /// So many are still to come.
+    Zeros(u64),
 }
 
 #[derive(Debug)]
@@ -58,6 +62,10 @@ impl FileBody {
 
     pub(crate) fn text(text: impl Into<Bytes>) -> Self {
         Self(Content::Text(text.into()))
+    }
+
+    pub(crate) fn zeros(length: u64) -> Self {
+        Self(Content::Zeros(length))
     }
 
     pub(crate) fn span(file: Arc<OpenFile>, buffers: Buffers, start: u64, length: u64) -> Self {
@@ -84,6 +92,12 @@ impl Body for FileBody {
             Content::Text(text) if text.is_empty() => None,
             Content::Text(text) => Some(Ok(std::mem::take(text))),
             Content::Span(span) => ready!(span.poll_chunk(context)),
+            Content::Zeros(0) => None,
+            Content::Zeros(remaining) => {
+                let length = usize::try_from(*remaining).unwrap_or(CHUNK).min(CHUNK);
+                *remaining -= length as u64;
+                Some(Ok(Bytes::from_static(&ZEROS).slice(..length)))
+            }
         };
         if matches!(next, Some(Err(_))) {
             self.0 = Content::Empty;
@@ -100,6 +114,7 @@ impl Body for FileBody {
             Content::Empty => 0,
             Content::Text(text) => text.len() as u64,
             Content::Span(span) => span.remaining,
+            Content::Zeros(remaining) => *remaining,
         })
     }
 }

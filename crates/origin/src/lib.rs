@@ -6,6 +6,8 @@
 //! [`LocalFile`](manyhands_metainfo::LocalFile) extension, from which the server above can hash the
 //! file without fetching it. [`StaticRoot::walk`] lists all files, for preloading.
 //!
+//! `<directory>/.pad/<length>` answers with so many zeros: the pad files of hybrid torrents (BEP 47).
+//!
 //! Reading order: `root`, `respond`, `beneath` (opening), `body` (reading), `conditions`.
 //!
 //! ```
@@ -33,6 +35,7 @@ mod conditions;
 mod file;
 mod media_type;
 mod options;
+mod pad;
 mod range;
 mod respond;
 mod root;

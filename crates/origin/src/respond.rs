@@ -16,6 +16,7 @@ use crate::body::FileBody;
 use crate::conditions::{Validators, Verdict};
 use crate::file::{OpenFile, QUIET};
 use crate::media_type::{OCTETS, is_worth_compressing, media_type};
+use crate::pad::Pad;
 use crate::range::{self, Requested, Span};
 use crate::root::{Located, Shared, relative};
 
@@ -48,8 +49,15 @@ pub(crate) fn respond(
     let Ok(path) = AssetPath::parse(head.uri.path()) else {
         return Ok(plain(StatusCode::BAD_REQUEST, wants_head));
     };
+    if let Some(pad) = Pad::named_by(&path) {
+        return match root.shows_directory(&pad.directory, wait) {
+            Ok(true) => Ok(Answer::pad(root, &pad, &path).build(head)),
+            Ok(false) => not_found(root, wants_head, wait),
+            Err(error) => refuse(error, &path, wants_head, wait),
+        };
+    }
     match locate_quiet(root, &path, wait)? {
-        Ok(Located::File(file, path)) => Ok(Answer::new(root, &file, &path).build(head)),
+        Ok(Located::File(file, path)) => Ok(Answer::file(root, &file, &path).build(head)),
         Ok(Located::Directory) => Ok(redirect(&path, head)),
         Ok(Located::Missing) => not_found(root, wants_head, wait),
         Err(error) => refuse(error, &path, wants_head, wait),
@@ -122,7 +130,7 @@ fn not_found(
         Ok(Err(Errno::AGAIN)) if wait == Wait::Never => Err(WouldWait),
         Ok(Ok(Located::File(file, path))) => {
             let span = Span { start: 0, length: file.length() };
-            let answer = Answer::new(root, &file, &path);
+            let answer = Answer::file(root, &file, &path);
             let mut response = Response::new(answer.body(span, wants_head));
             *response.status_mut() = StatusCode::NOT_FOUND;
             response.headers_mut().insert(CONTENT_TYPE, answer.content_type());
@@ -151,26 +159,59 @@ pub(crate) fn failure(status: StatusCode) -> Response<FileBody> {
     plain(status, false)
 }
 
-/// A file about to be answered with.
+/// What is about to be answered with.
 struct Answer<'a> {
     root: &'a Shared,
-    file: &'a Arc<OpenFile>,
+    content: Content<'a>,
     path: &'a AssetPath,
     media_type: String,
     now: SystemTime,
 }
 
+enum Content<'a> {
+    File(&'a Arc<OpenFile>),
+    Pad(&'a Pad),
+}
+
 impl<'a> Answer<'a> {
-    fn new(root: &'a Shared, file: &'a Arc<OpenFile>, path: &'a AssetPath) -> Self {
+    fn file(root: &'a Shared, file: &'a Arc<OpenFile>, path: &'a AssetPath) -> Self {
         let media_type = media_type(&path.file_name(), root.options.utf8);
-        Self { root, file, path, media_type, now: (root.options.clock)() }
+        let now = (root.options.clock)();
+        Self { root, content: Content::File(file), path, media_type, now }
+    }
+
+    fn pad(root: &'a Shared, pad: &'a Pad, path: &'a AssetPath) -> Self {
+        let now = (root.options.clock)();
+        Self { root, content: Content::Pad(pad), path, media_type: OCTETS.to_owned(), now }
+    }
+
+    fn length(&self) -> u64 {
+        match self.content {
+            Content::File(file) => file.length(),
+            Content::Pad(pad) => pad.length,
+        }
+    }
+
+    fn entity_tag(&self) -> Option<HeaderValue> {
+        match self.content {
+            Content::File(file) => Some(file.entity_tag(self.now).clone()),
+            Content::Pad(pad) => pad.entity_tag(),
+        }
+    }
+
+    fn last_modified(&self) -> Option<SystemTime> {
+        match self.content {
+            Content::File(file) => file.last_modified(self.now),
+            Content::Pad(_) => None,
+        }
     }
 
     fn build(&self, head: &Head) -> Response<FileBody> {
         let wants_head = head.method == Method::HEAD;
+        let tag = self.entity_tag();
         let validators = Validators {
-            tag: self.file.entity_tag(self.now).as_bytes(),
-            modified: self.file.last_modified(self.now),
+            tag: tag.as_ref().map(HeaderValue::as_bytes).unwrap_or_default(),
+            modified: self.last_modified(),
             now: self.now,
         };
         match validators.evaluate(&head.headers) {
@@ -184,25 +225,25 @@ impl<'a> Answer<'a> {
         let mut ranges = head.headers.get_all(RANGE).iter();
         let requested = match (ranges.next(), ranges.next()) {
             (Some(range), None) if !wants_head && validators.range_applies(&head.headers) => {
-                range::parse(range.as_bytes(), self.file.length())
+                range::parse(range.as_bytes(), self.length())
             }
             _ => Requested::Whole,
         };
         match requested {
             Requested::Whole => {
-                let whole = Span { start: 0, length: self.file.length() };
+                let whole = Span { start: 0, length: self.length() };
                 self.with_bytes(StatusCode::OK, whole, wants_head)
             }
             Requested::One(span) => {
                 let mut response = self.with_bytes(StatusCode::PARTIAL_CONTENT, span, false);
-                let (first, last, length) = (span.start, span.last(), self.file.length());
+                let (first, last, length) = (span.start, span.last(), self.length());
                 insert_content_range(&mut response, format!("bytes {first}-{last}/{length}"));
                 response
             }
             Requested::Unsatisfiable => {
                 let mut response = plain(StatusCode::RANGE_NOT_SATISFIABLE, false);
                 response.headers_mut().insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
-                insert_content_range(&mut response, format!("bytes */{}", self.file.length()));
+                insert_content_range(&mut response, format!("bytes */{}", self.length()));
                 response
             }
         }
@@ -221,8 +262,10 @@ impl<'a> Answer<'a> {
         *response.status_mut() = status;
         let headers = response.headers_mut();
         headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
-        headers.insert(ETAG, self.file.entity_tag(self.now).clone());
-        if let Some(modified) = self.file.last_modified(self.now)
+        if let Some(tag) = self.entity_tag() {
+            headers.insert(ETAG, tag);
+        }
+        if let Some(modified) = self.last_modified()
             && let Ok(date) = HeaderValue::try_from(httpdate::fmt_http_date(modified))
         {
             headers.insert(LAST_MODIFIED, date);
@@ -230,10 +273,12 @@ impl<'a> Answer<'a> {
         if let Some(value) = self.cache_control() {
             headers.insert(CACHE_CONTROL, value);
         }
-        if self.file.is_settled(self.now) {
+        if let Content::File(file) = self.content
+            && file.is_settled(self.now)
+        {
             response.extensions_mut().insert(LocalFile {
                 path: join(&self.root.directory, &relative(self.path)),
-                identity: *self.file.identity(),
+                identity: *file.identity(),
             });
         }
         response
@@ -243,7 +288,12 @@ impl<'a> Answer<'a> {
         if wants_head {
             return FileBody::empty();
         }
-        FileBody::span(self.file.clone(), self.root.buffers.clone(), span.start, span.length)
+        match self.content {
+            Content::File(file) => {
+                FileBody::span(file.clone(), self.root.buffers.clone(), span.start, span.length)
+            }
+            Content::Pad(_) => FileBody::zeros(span.length),
+        }
     }
 
     /// What is not text is shared as the file it is: a cache could only spoil it by recoding it.

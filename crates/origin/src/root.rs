@@ -42,7 +42,8 @@ pub enum OpenError {
 /// The files beneath one directory, over HTTP.
 ///
 /// A `tower` service for GET and HEAD. Regular files only, opened so that no path and no link leads
-/// out of the directory; names that start with a dot are not served, except `/.well-known`. A directory
+/// out of the directory; names that start with a dot are not served, except `/.well-known` and the pad
+/// files of hybrid torrents, `<directory>/.pad/<length>`, which are zeros and lie on no disk. A directory
 /// answers with its `index.html`; a missing file with the root's `404.html` where there is one. Answers
 /// carry a strong `ETag` (weak while the file is younger than 2 s), honour conditions and single
 /// ranges, and carry a [`LocalFile`](manyhands_metainfo::LocalFile) extension when the file is settled.
@@ -128,6 +129,18 @@ impl Shared {
             Err(error) => Err(error),
         }
     }
+
+    /// Whether visitors may know of a directory: it is there, and no part of its path is hidden.
+    pub(crate) fn shows_directory(&self, path: &AssetPath, wait: Wait) -> Result<bool, Errno> {
+        if is_hidden(path) {
+            return Ok(false);
+        }
+        match self.beneath.is_directory(&relative(path), wait) {
+            Ok(()) => Ok(true),
+            Err(error) if names_nothing(error) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
 }
 
 /// The path below the root as the file system spells it.
@@ -142,7 +155,8 @@ pub(crate) fn relative(path: &AssetPath) -> String {
     relative
 }
 
-/// Names with a leading dot are not for visitors; `/.well-known` is (RFC 8615).
+/// Names with a leading dot are not for visitors; `/.well-known` is (RFC 8615). Pad files are answered
+/// before this is asked.
 pub(crate) fn is_hidden(path: &AssetPath) -> bool {
     path.decoded_segments()
         .enumerate()
