@@ -4,58 +4,252 @@
 use manyhands_metainfo::{AssetPath, Validator, Version};
 
 use crate::fields::{
-    CacheControl, ContentType, Disposition, LastModified, Vary, content_length, content_range,
+    CacheControl, Disposition, LastModified, Unclear, Vary, content_length, content_range,
     entity_tag, is_identity, last_modified,
 };
+use crate::gate::Facts;
 use crate::{AssetOffer, Headers, Policy, Reason, RequestHead, ResponseHead, media, visitor};
 
-/// Whether this response offers a file that may be shared.
-pub(crate) fn offer<Q, R>(
-    request: &RequestHead<'_, Q>,
-    response: &ResponseHead<'_, R>,
-    content_type: &ContentType,
-    policy: &Policy,
-    local: bool,
-) -> Result<AssetOffer, Reason>
+/// The file that an exchange offers which has passed every gate.
+pub(crate) fn offer<Q, R>(facts: Facts<'_, Q, R>) -> Result<AssetOffer, Reason>
 where
     Q: Headers + ?Sized,
     R: Headers + ?Sized,
 {
-    // First, because it tells most: style sheets and pictures are refused for what they are.
-    let known = media::is_allowed(policy.types(), &content_type.essence);
-    if !known && !media::is_unknown(&content_type.essence) {
-        return Err(Reason::Type);
+    let Facts { request, response, policy, cookie, .. } = facts;
+    // The gates have filled all four in; one that had not would be a refusal.
+    let version = Version {
+        validator: facts.validator.ok_or(Reason::NoValidator)?,
+        length: facts.length.ok_or(Reason::NoLength)?,
+        file: None,
+    };
+    let demand = request.method == "GET" && visitor::names_site(&request, policy);
+    Ok(AssetOffer {
+        path: facts.path.ok_or(Reason::Path)?,
+        version,
+        content_type: facts.content_type.ok_or(Reason::ContentTypeMissing)?.text,
+        demand,
+        teeable: demand && response.status == 200 && !cookie && !request.has("range"),
+    })
+}
+
+pub(crate) fn kind<Q, R>(facts: &mut Facts<'_, Q, R>) -> Result<(), Reason>
+where
+    Q: Headers + ?Sized,
+    R: Headers + ?Sized,
+{
+    let content_type = facts.content_type.as_ref().ok_or(Reason::ContentTypeMissing)?;
+    facts.known = media::is_allowed(facts.policy.types(), &content_type.essence);
+    match facts.known || media::is_unknown(&content_type.essence) {
+        true => Ok(()),
+        false => Err(Reason::Type),
     }
-    // A query may carry a signature or a token, and then the web seed's URL would hold it.
-    if request.query.is_some() {
-        return Err(Reason::Query);
+}
+
+/// A query may carry a signature or a token, and then the web seed's URL would hold it.
+pub(crate) fn query<Q, R>(facts: &mut Facts<'_, Q, R>) -> Result<(), Reason>
+where
+    Q: Headers + ?Sized,
+    R: Headers + ?Sized,
+{
+    match facts.request.query {
+        None => Ok(()),
+        Some(_) => Err(Reason::Query),
     }
-    let path = AssetPath::parse(request.path).map_err(|_| Reason::Path)?;
+}
+
+pub(crate) fn path<Q, R>(facts: &mut Facts<'_, Q, R>) -> Result<(), Reason>
+where
+    Q: Headers + ?Sized,
+    R: Headers + ?Sized,
+{
+    let path = AssetPath::parse(facts.request.path).map_err(|_| Reason::Path)?;
     // A path parameter is a query by another name (`;jsessionid=…`).
     if path.is_directory() || path.as_str().contains(';') {
         return Err(Reason::Path);
     }
-    if !known && !media::has_allowed_extension(policy.types(), &path.file_name()) {
-        return Err(Reason::Extension);
+    facts.path = Some(path);
+    Ok(())
+}
+
+pub(crate) fn extension<Q, R>(facts: &mut Facts<'_, Q, R>) -> Result<(), Reason>
+where
+    Q: Headers + ?Sized,
+    R: Headers + ?Sized,
+{
+    let named =
+        |path: &AssetPath| media::has_allowed_extension(facts.policy.types(), &path.file_name());
+    match facts.known || facts.path.as_ref().is_some_and(named) {
+        true => Ok(()),
+        false => Err(Reason::Extension),
     }
-    let cookie = visitor::is_anonymous(request, Some(&path), policy)?;
-    is_public(response)?;
-    let length = complete_length(request, response)?;
-    if length < policy.min_size() {
+}
+
+pub(crate) fn request<Q, R>(facts: &mut Facts<'_, Q, R>) -> Result<(), Reason>
+where
+    Q: Headers + ?Sized,
+    R: Headers + ?Sized,
+{
+    facts.cookie = visitor::is_anonymous(&facts.request, facts.path.as_ref(), facts.policy)?;
+    Ok(())
+}
+
+pub(crate) fn set_cookie<Q, R>(facts: &mut Facts<'_, Q, R>) -> Result<(), Reason>
+where
+    Q: Headers + ?Sized,
+    R: Headers + ?Sized,
+{
+    none_of(&facts.response, &["set-cookie", "set-cookie2"], Reason::SetCookie)
+}
+
+pub(crate) fn cache_control<Q, R>(facts: &mut Facts<'_, Q, R>) -> Result<(), Reason>
+where
+    Q: Headers + ?Sized,
+    R: Headers + ?Sized,
+{
+    // No Cache-Control at all is public enough: static servers send none.
+    for name in ["cache-control", "cdn-cache-control", "surrogate-control"] {
+        let directives = CacheControl::read(facts.response.headers, name)
+            .map_err(|_| Reason::CacheControlUnclear)?;
+        if directives.private {
+            return Err(Reason::Private);
+        }
+        if directives.no_store {
+            return Err(Reason::NoStore);
+        }
+        if directives.no_cache {
+            return Err(Reason::NoCache);
+        }
+    }
+    Ok(())
+}
+
+pub(crate) fn pragma<Q, R>(facts: &mut Facts<'_, Q, R>) -> Result<(), Reason>
+where
+    Q: Headers + ?Sized,
+    R: Headers + ?Sized,
+{
+    none_of(&facts.response, &["pragma"], Reason::NoCache)
+}
+
+pub(crate) fn vary<Q, R>(facts: &mut Facts<'_, Q, R>) -> Result<(), Reason>
+where
+    Q: Headers + ?Sized,
+    R: Headers + ?Sized,
+{
+    match Vary::read(facts.response.headers).other {
+        true => Err(Reason::Vary),
+        false => Ok(()),
+    }
+}
+
+pub(crate) fn authenticate<Q, R>(facts: &mut Facts<'_, Q, R>) -> Result<(), Reason>
+where
+    Q: Headers + ?Sized,
+    R: Headers + ?Sized,
+{
+    let fields = ["www-authenticate", "proxy-authenticate", "authentication-info"];
+    none_of(&facts.response, &fields, Reason::Authenticate)
+}
+
+pub(crate) fn clear_site_data<Q, R>(facts: &mut Facts<'_, Q, R>) -> Result<(), Reason>
+where
+    Q: Headers + ?Sized,
+    R: Headers + ?Sized,
+{
+    none_of(&facts.response, &["clear-site-data"], Reason::ClearSiteData)
+}
+
+pub(crate) fn encoding<Q, R>(facts: &mut Facts<'_, Q, R>) -> Result<(), Reason>
+where
+    Q: Headers + ?Sized,
+    R: Headers + ?Sized,
+{
+    is_identity(facts.response.headers).then_some(()).ok_or(Reason::Encoded)
+}
+
+pub(crate) fn disposition<Q, R>(facts: &mut Facts<'_, Q, R>) -> Result<(), Reason>
+where
+    Q: Headers + ?Sized,
+    R: Headers + ?Sized,
+{
+    let read = Disposition::read(facts.response.headers);
+    read.map(drop).map_err(|_: Unclear| Reason::ContentDisposition)
+}
+
+fn none_of<R: Headers + ?Sized>(
+    response: &ResponseHead<'_, R>,
+    fields: &[&str],
+    reason: Reason,
+) -> Result<(), Reason> {
+    match fields.iter().any(|name| response.has(name)) {
+        true => Err(reason),
+        false => Ok(()),
+    }
+}
+
+/// The length of the whole file, whatever part of it is sent.
+pub(crate) fn length<Q, R>(facts: &mut Facts<'_, Q, R>) -> Result<(), Reason>
+where
+    Q: Headers + ?Sized,
+    R: Headers + ?Sized,
+{
+    let (request, response) = (&facts.request, &facts.response);
+    let length = content_length(response.headers).map_err(|_| Reason::LengthUnclear)?;
+    let range = content_range(response.headers).map_err(|_| Reason::RangeUnclear)?;
+    facts.length = Some(match (response.status, range) {
+        (200, None) => length.ok_or(Reason::NoLength)?,
+        (206, Some(range)) if request.method == "GET" && request.has("range") => {
+            // `last` is below `complete`, so that neither side can overflow.
+            let part = range.last - range.first + 1;
+            match length {
+                Some(length) if length != part => return Err(Reason::LengthUnclear),
+                _ => range.complete,
+            }
+        }
+        _ => return Err(Reason::RangeUnclear),
+    });
+    Ok(())
+}
+
+pub(crate) fn size<Q, R>(facts: &mut Facts<'_, Q, R>) -> Result<(), Reason>
+where
+    Q: Headers + ?Sized,
+    R: Headers + ?Sized,
+{
+    let length = facts.length.ok_or(Reason::NoLength)?;
+    if length < facts.policy.min_size() {
         return Err(Reason::TooSmall);
     }
-    if length > policy.max_size() && !local {
+    if length > facts.policy.max_size() && !facts.local {
         return Err(Reason::TooLarge);
     }
-    let version = Version { validator: validator(response)?, length, file: None };
-    let demand = request.method == "GET" && visitor::names_site(request, policy);
-    Ok(AssetOffer {
-        path,
-        version,
-        content_type: content_type.text.clone(),
-        demand,
-        teeable: demand && response.status == 200 && !cookie && !request.has("range"),
-    })
+    Ok(())
+}
+
+pub(crate) fn validator<Q, R>(facts: &mut Facts<'_, Q, R>) -> Result<(), Reason>
+where
+    Q: Headers + ?Sized,
+    R: Headers + ?Sized,
+{
+    facts.validator = Some(read_validator(&facts.response)?);
+    Ok(())
+}
+
+fn read_validator<R: Headers + ?Sized>(
+    response: &ResponseHead<'_, R>,
+) -> Result<Validator, Reason> {
+    match entity_tag(response.headers) {
+        Ok(Some(tag)) if tag.weak => Err(Reason::WeakEtag),
+        Ok(Some(tag)) => Ok(Validator::Etag(tag.opaque)),
+        Err(_) => Err(Reason::EtagUnclear),
+        Ok(None) => match last_modified(response.headers) {
+            Ok(LastModified::Settled(date)) => Ok(Validator::LastModified(date)),
+            Ok(LastModified::Unsettled) => Err(Reason::Unsettled),
+            Ok(LastModified::Unknown) => Err(Reason::NoValidator),
+            Err(_) => Err(Reason::DateUnclear),
+        },
+    }
 }
 
 /// The path of which this refusal says that there is no file for everybody (any more). Only a request
@@ -91,82 +285,4 @@ where
         return None;
     }
     AssetPath::parse(request.path).ok()
-}
-
-/// Whether the response is the same for everybody, and plain bytes.
-fn is_public<R: Headers + ?Sized>(response: &ResponseHead<'_, R>) -> Result<(), Reason> {
-    let any = |names: &[&str]| names.iter().any(|name| response.has(name));
-    if any(&["set-cookie", "set-cookie2"]) {
-        return Err(Reason::SetCookie);
-    }
-    // No Cache-Control at all is public enough: static servers send none.
-    for name in ["cache-control", "cdn-cache-control", "surrogate-control"] {
-        let directives =
-            CacheControl::read(response.headers, name).map_err(|_| Reason::CacheControlUnclear)?;
-        if directives.private {
-            return Err(Reason::Private);
-        }
-        if directives.no_store {
-            return Err(Reason::NoStore);
-        }
-        if directives.no_cache {
-            return Err(Reason::NoCache);
-        }
-    }
-    if response.has("pragma") {
-        return Err(Reason::NoCache);
-    }
-    if Vary::read(response.headers).other {
-        return Err(Reason::Vary);
-    }
-    if any(&["www-authenticate", "proxy-authenticate", "authentication-info"]) {
-        return Err(Reason::Authenticate);
-    }
-    if any(&["clear-site-data"]) {
-        return Err(Reason::ClearSiteData);
-    }
-    if !is_identity(response.headers) {
-        return Err(Reason::Encoded);
-    }
-    Disposition::read(response.headers).map_err(|_| Reason::ContentDisposition)?;
-    Ok(())
-}
-
-/// The length of the whole file, whatever part of it is sent.
-fn complete_length<Q, R>(
-    request: &RequestHead<'_, Q>,
-    response: &ResponseHead<'_, R>,
-) -> Result<u64, Reason>
-where
-    Q: Headers + ?Sized,
-    R: Headers + ?Sized,
-{
-    let length = content_length(response.headers).map_err(|_| Reason::LengthUnclear)?;
-    let range = content_range(response.headers).map_err(|_| Reason::RangeUnclear)?;
-    match (response.status, range) {
-        (200, None) => length.ok_or(Reason::NoLength),
-        (206, Some(range)) if request.method == "GET" && request.has("range") => {
-            // `last` is below `complete`, so that neither side can overflow.
-            let part = range.last - range.first + 1;
-            match length {
-                Some(length) if length != part => Err(Reason::LengthUnclear),
-                _ => Ok(range.complete),
-            }
-        }
-        _ => Err(Reason::RangeUnclear),
-    }
-}
-
-fn validator<R: Headers + ?Sized>(response: &ResponseHead<'_, R>) -> Result<Validator, Reason> {
-    match entity_tag(response.headers) {
-        Ok(Some(tag)) if tag.weak => Err(Reason::WeakEtag),
-        Ok(Some(tag)) => Ok(Validator::Etag(tag.opaque)),
-        Err(_) => Err(Reason::EtagUnclear),
-        Ok(None) => match last_modified(response.headers) {
-            Ok(LastModified::Settled(date)) => Ok(Validator::LastModified(date)),
-            Ok(LastModified::Unsettled) => Err(Reason::Unsettled),
-            Ok(LastModified::Unknown) => Err(Reason::NoValidator),
-            Err(_) => Err(Reason::DateUnclear),
-        },
-    }
 }

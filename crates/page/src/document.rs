@@ -8,6 +8,7 @@ use crate::fields::{
     CacheControl, ContentType, Disposition, EntityTag, Vary, content_length, entity_tag,
     is_identity, lists_weak_twin, preferred_coding,
 };
+use crate::gate::Facts;
 use crate::request::is_navigation;
 use crate::{
     Coding, HeaderEdits, Headers, PageRewrite, Policy, Reason, RequestHead, ResponseHead, Restore,
@@ -35,47 +36,183 @@ pub(crate) fn content_type<R: Headers + ?Sized>(
         .ok_or(Reason::ContentTypeMissing)
 }
 
-/// Whether this HTML response is a page that may be rewritten, and how.
-pub(crate) fn rewrite<Q, R>(
-    request: &RequestHead<'_, Q>,
-    response: &ResponseHead<'_, R>,
-    content_type: &ContentType,
-    policy: &Policy,
-) -> Result<Verdict, Reason>
+/// How a page is rewritten that has passed every gate.
+pub(crate) fn rewrite<Q, R>(facts: Facts<'_, Q, R>) -> Verdict
 where
     Q: Headers + ?Sized,
     R: Headers + ?Sized,
 {
-    if !policy.pages() {
-        return Err(Reason::PagesOff);
-    }
-    if response.status != 200 || response.has("content-range") {
-        return Err(Reason::PartialPage);
-    }
-    if !is_navigation(request) {
-        return Err(Reason::NotNavigation);
-    }
-    if !content_type.is_ascii_compatible() {
-        return Err(Reason::Charset);
-    }
-    is_transformable(response)?;
-    match Disposition::read(response.headers) {
-        Ok(Disposition::Inline) => {}
-        Ok(Disposition::Attachment) => return Err(Reason::Attachment),
-        Err(_) => return Err(Reason::ContentDisposition),
-    }
-    if response.has("integrity-policy") {
-        return Err(Reason::IntegrityPolicy);
-    }
-    let tag = entity_tag(response.headers).map_err(|_| Reason::EtagUnclear)?;
-    let nonce = csp::admit(response.headers, policy)?;
-
-    let recompress = coding(request, response, policy);
-    let mut edits = changed_body(response, tag.as_ref());
+    let recompress = coding(&facts.request, &facts.response, facts.policy);
+    let mut edits = changed_body(&facts.response, facts.tag.as_ref());
     if let Some(coding) = recompress {
-        compressed(response, coding, &mut edits);
+        compressed(&facts.response, coding, &mut edits);
     }
-    Ok(Verdict { edits, rewrite: PageRewrite { tag: script(policy, nonce), recompress } })
+    let tag = script(facts.policy, facts.nonce);
+    Verdict { edits, rewrite: PageRewrite { tag, recompress } }
+}
+
+pub(crate) fn pages<Q, R>(facts: &mut Facts<'_, Q, R>) -> Result<(), Reason>
+where
+    Q: Headers + ?Sized,
+    R: Headers + ?Sized,
+{
+    facts.policy.pages().then_some(()).ok_or(Reason::PagesOff)
+}
+
+pub(crate) fn whole<Q, R>(facts: &mut Facts<'_, Q, R>) -> Result<(), Reason>
+where
+    Q: Headers + ?Sized,
+    R: Headers + ?Sized,
+{
+    match facts.response.status != 200 || facts.response.has("content-range") {
+        true => Err(Reason::PartialPage),
+        false => Ok(()),
+    }
+}
+
+pub(crate) fn navigation<Q, R>(facts: &mut Facts<'_, Q, R>) -> Result<(), Reason>
+where
+    Q: Headers + ?Sized,
+    R: Headers + ?Sized,
+{
+    is_navigation(&facts.request).then_some(()).ok_or(Reason::NotNavigation)
+}
+
+pub(crate) fn charset<Q, R>(facts: &mut Facts<'_, Q, R>) -> Result<(), Reason>
+where
+    Q: Headers + ?Sized,
+    R: Headers + ?Sized,
+{
+    let compatible = facts.content_type.as_ref().is_some_and(ContentType::is_ascii_compatible);
+    compatible.then_some(()).ok_or(Reason::Charset)
+}
+
+pub(crate) fn encoding<Q, R>(facts: &mut Facts<'_, Q, R>) -> Result<(), Reason>
+where
+    Q: Headers + ?Sized,
+    R: Headers + ?Sized,
+{
+    is_identity(facts.response.headers).then_some(()).ok_or(Reason::Encoded)
+}
+
+pub(crate) fn transform<Q, R>(facts: &mut Facts<'_, Q, R>) -> Result<(), Reason>
+where
+    Q: Headers + ?Sized,
+    R: Headers + ?Sized,
+{
+    may_transform(&facts.response)
+}
+
+pub(crate) fn signature<Q, R>(facts: &mut Facts<'_, Q, R>) -> Result<(), Reason>
+where
+    Q: Headers + ?Sized,
+    R: Headers + ?Sized,
+{
+    match is_signed(&facts.response) {
+        true => Err(Reason::Signed),
+        false => Ok(()),
+    }
+}
+
+pub(crate) fn disposition<Q, R>(facts: &mut Facts<'_, Q, R>) -> Result<(), Reason>
+where
+    Q: Headers + ?Sized,
+    R: Headers + ?Sized,
+{
+    match Disposition::read(facts.response.headers) {
+        Ok(Disposition::Inline) => Ok(()),
+        Ok(Disposition::Attachment) => Err(Reason::Attachment),
+        Err(_) => Err(Reason::ContentDisposition),
+    }
+}
+
+pub(crate) fn integrity_policy<Q, R>(facts: &mut Facts<'_, Q, R>) -> Result<(), Reason>
+where
+    Q: Headers + ?Sized,
+    R: Headers + ?Sized,
+{
+    match facts.response.has("integrity-policy") {
+        true => Err(Reason::IntegrityPolicy),
+        false => Ok(()),
+    }
+}
+
+pub(crate) fn etag<Q, R>(facts: &mut Facts<'_, Q, R>) -> Result<(), Reason>
+where
+    Q: Headers + ?Sized,
+    R: Headers + ?Sized,
+{
+    facts.tag = entity_tag(facts.response.headers).map_err(|_| Reason::EtagUnclear)?;
+    Ok(())
+}
+
+pub(crate) fn csp<Q, R>(facts: &mut Facts<'_, Q, R>) -> Result<(), Reason>
+where
+    Q: Headers + ?Sized,
+    R: Headers + ?Sized,
+{
+    facts.csp = csp::read(facts.response.headers)?;
+    Ok(())
+}
+
+pub(crate) fn csp_sandbox<Q, R>(facts: &mut Facts<'_, Q, R>) -> Result<(), Reason>
+where
+    Q: Headers + ?Sized,
+    R: Headers + ?Sized,
+{
+    csp::admit_scripts_at_all(&facts.csp)
+}
+
+pub(crate) fn csp_trusted_types<Q, R>(facts: &mut Facts<'_, Q, R>) -> Result<(), Reason>
+where
+    Q: Headers + ?Sized,
+    R: Headers + ?Sized,
+{
+    csp::admit_plain_strings(&facts.csp)
+}
+
+pub(crate) fn csp_webrtc<Q, R>(facts: &mut Facts<'_, Q, R>) -> Result<(), Reason>
+where
+    Q: Headers + ?Sized,
+    R: Headers + ?Sized,
+{
+    csp::admit_webrtc(&facts.csp)
+}
+
+pub(crate) fn csp_connect<Q, R>(facts: &mut Facts<'_, Q, R>) -> Result<(), Reason>
+where
+    Q: Headers + ?Sized,
+    R: Headers + ?Sized,
+{
+    csp::admit_connections(&facts.csp, facts.policy)
+}
+
+pub(crate) fn csp_worker<Q, R>(facts: &mut Facts<'_, Q, R>) -> Result<(), Reason>
+where
+    Q: Headers + ?Sized,
+    R: Headers + ?Sized,
+{
+    csp::admit_worker(&facts.csp, facts.policy)
+}
+
+pub(crate) fn csp_script<Q, R>(facts: &mut Facts<'_, Q, R>) -> Result<(), Reason>
+where
+    Q: Headers + ?Sized,
+    R: Headers + ?Sized,
+{
+    facts.nonce = csp::admit_script(&facts.csp, facts.policy)?;
+    Ok(())
+}
+
+pub(crate) fn body<Q, R>(facts: &mut Facts<'_, Q, R>) -> Result<(), Reason>
+where
+    Q: Headers + ?Sized,
+    R: Headers + ?Sized,
+{
+    match facts.request.method {
+        "HEAD" => Err(Reason::HeadOfPage),
+        _ => Ok(()),
+    }
 }
 
 /// The whole script element. Prefix and nonce consist of letters, digits and `._~-/+=`.
@@ -85,19 +222,20 @@ fn script(policy: &Policy, nonce: Option<String>) -> String {
 }
 
 /// Whether the body may be changed at all.
-fn is_transformable<R: Headers + ?Sized>(response: &ResponseHead<'_, R>) -> Result<(), Reason> {
-    if !is_identity(response.headers) {
-        return Err(Reason::Encoded);
+fn is_transformable<R: Headers + ?Sized>(response: &ResponseHead<'_, R>) -> bool {
+    is_identity(response.headers) && may_transform(response).is_ok() && !is_signed(response)
+}
+
+fn may_transform<R: Headers + ?Sized>(response: &ResponseHead<'_, R>) -> Result<(), Reason> {
+    match CacheControl::read(response.headers, "cache-control") {
+        Err(_) => Err(Reason::CacheControlUnclear),
+        Ok(read) if read.no_transform => Err(Reason::NoTransform),
+        Ok(_) => Ok(()),
     }
-    let cache_control = CacheControl::read(response.headers, "cache-control")
-        .map_err(|_| Reason::CacheControlUnclear)?;
-    if cache_control.no_transform {
-        return Err(Reason::NoTransform);
-    }
-    if response.has("signature") || response.has("signature-input") {
-        return Err(Reason::Signed);
-    }
-    Ok(())
+}
+
+fn is_signed<R: Headers + ?Sized>(response: &ResponseHead<'_, R>) -> bool {
+    response.has("signature") || response.has("signature-input")
 }
 
 /// What no longer holds when other bytes are sent than the site sent.
@@ -175,7 +313,7 @@ where
     if !asked || response.status != 200 || response.has("content-range") {
         return None;
     }
-    if !content_type(response).ok()?.is_text() || is_transformable(response).is_err() {
+    if !content_type(response).ok()?.is_text() || !is_transformable(response) {
         return None;
     }
     let tag = entity_tag(response.headers).ok()?;

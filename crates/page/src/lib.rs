@@ -8,13 +8,17 @@
 //! 2. [`plan`], when the site's response head is there: a [`Decision`] and the [`HeaderEdits`]
 //!    that go with it. A page's body then goes through an [`Injector`].
 //!
+//! [`examine`] walks the same gates as [`plan`] to the end, for whoever asks why.
+//!
 //! Everything is denied by default. A refusal is a [`Reason`], with a sentence for a person.
 
 mod asset;
 mod csp;
 mod document;
 mod edits;
+mod examine;
 mod fields;
+mod gate;
 mod head;
 mod injector;
 mod media;
@@ -26,6 +30,7 @@ mod visitor;
 
 pub use csp::is_loopback;
 pub use edits::{HeaderEdit, HeaderEdits, asset_edits};
+pub use examine::{Examination, Gate, Verdict, examine};
 pub use fields::preferred_coding;
 pub use head::{Headers, RequestHead, ResponseHead};
 pub use injector::{Injector, Outcome};

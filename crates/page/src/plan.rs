@@ -3,6 +3,7 @@
 use manyhands_metainfo::{AssetPath, Version};
 
 use crate::document::{self, Verdict};
+use crate::gate::{Facts, Kind};
 use crate::{Coding, HeaderEdits, Headers, Policy, Reason, RequestHead, ResponseHead, asset};
 
 /// What to do with a response.
@@ -126,29 +127,19 @@ where
     Q: Headers + ?Sized,
     R: Headers + ?Sized,
 {
-    if policy.is_reserved(request.path) {
-        return Err(Reason::Reserved);
+    let mut facts = Facts::new(request, response, policy, local);
+    match facts.walk() {
+        Ok(Kind::Asset) => Ok((HeaderEdits::default(), Decision::Asset(asset::offer(facts)?))),
+        Ok(Kind::Page) => {
+            let Verdict { edits, rewrite } = document::rewrite(facts);
+            Ok((edits, Decision::Page(rewrite)))
+        }
+        // Its last gate: the head is to be as a GET's would be.
+        Err(Reason::HeadOfPage) => {
+            Ok((document::rewrite(facts).edits, Decision::PassThrough(Reason::HeadOfPage)))
+        }
+        Err(reason) => Err(reason),
     }
-    if !request.is_get_or_head() {
-        return Err(Reason::Method);
-    }
-    if response.status == 304 {
-        return Err(Reason::NotModified);
-    }
-    if !matches!(response.status, 200 | 206) {
-        return Err(Reason::Status);
-    }
-    let content_type = document::content_type(response)?;
-    if !content_type.is_html() {
-        let offer = asset::offer(request, response, &content_type, policy, local)?;
-        return Ok((HeaderEdits::default(), Decision::Asset(offer)));
-    }
-    let Verdict { edits, rewrite } = document::rewrite(request, response, &content_type, policy)?;
-    let decision = match request.method {
-        "HEAD" => Decision::PassThrough(Reason::HeadOfPage),
-        _ => Decision::Page(rewrite),
-    };
-    Ok((edits, decision))
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use self::source::{SourceList, Target};
 use crate::{Headers, Policy, Reason};
 
 /// One enforced policy: directives in order, names in lower case, the first of a name wins.
-struct Directives<'a>(Vec<(String, Vec<&'a str>)>);
+pub(crate) struct Directives<'a>(Vec<(String, Vec<&'a str>)>);
 
 impl<'a> Directives<'a> {
     fn parse(policy: &'a str) -> Self {
@@ -39,11 +39,8 @@ impl<'a> Directives<'a> {
     }
 }
 
-/// Whether every policy of the response admits us, and with which nonce on the script element.
-pub(crate) fn admit<H: Headers + ?Sized>(
-    headers: &H,
-    policy: &Policy,
-) -> Result<Option<String>, Reason> {
+/// Every enforced policy of a response.
+pub(crate) fn read<H: Headers + ?Sized>(headers: &H) -> Result<Vec<Directives<'_>>, Reason> {
     let mut policies = Vec::new();
     for value in headers.values("content-security-policy") {
         let text = std::str::from_utf8(value).map_err(|_| Reason::CspUnclear)?;
@@ -52,55 +49,80 @@ pub(crate) fn admit<H: Headers + ?Sized>(
         }
         policies.extend(text.split(',').map(Directives::parse));
     }
-
-    for directives in &policies {
-        admit_page(directives)?;
-        admit_connections(directives, policy)?;
-        admit_worker(directives, policy)?;
-    }
-    admit_script(&policies, policy)
+    Ok(policies)
 }
 
-fn admit_page(directives: &Directives<'_>) -> Result<(), Reason> {
-    let has =
-        |words: &[&str], wanted: &str| words.iter().any(|word| word.eq_ignore_ascii_case(wanted));
-    if let Some(words) = directives.named("sandbox")
-        && !(has(words, "allow-scripts") && has(words, "allow-same-origin"))
-    {
-        return Err(Reason::CspSandbox);
-    }
-    // The worker is registered by URL, a string where Trusted Types want an object.
-    if directives.named("require-trusted-types-for").is_some() {
-        return Err(Reason::CspTrustedTypes);
-    }
-    if directives.named("webrtc").is_some_and(|words| !has(words, "'allow'")) {
-        return Err(Reason::CspWebrtc);
-    }
-    Ok(())
+fn has(words: &[&str], wanted: &str) -> bool {
+    words.iter().any(|word| word.eq_ignore_ascii_case(wanted))
+}
+
+/// All of these must hold, or `reason` it is.
+fn all(
+    policies: &[Directives<'_>],
+    reason: Reason,
+    admits: impl Fn(&Directives<'_>) -> bool,
+) -> Result<(), Reason> {
+    policies.iter().all(admits).then_some(()).ok_or(reason)
+}
+
+pub(crate) fn admit_scripts_at_all(policies: &[Directives<'_>]) -> Result<(), Reason> {
+    all(policies, Reason::CspSandbox, |directives| {
+        directives
+            .named("sandbox")
+            .is_none_or(|words| has(words, "allow-scripts") && has(words, "allow-same-origin"))
+    })
+}
+
+/// The worker is registered by URL, a string where Trusted Types want an object.
+pub(crate) fn admit_plain_strings(policies: &[Directives<'_>]) -> Result<(), Reason> {
+    all(policies, Reason::CspTrustedTypes, |directives| {
+        directives.named("require-trusted-types-for").is_none()
+    })
+}
+
+pub(crate) fn admit_webrtc(policies: &[Directives<'_>]) -> Result<(), Reason> {
+    all(policies, Reason::CspWebrtc, |directives| {
+        directives.named("webrtc").is_none_or(|words| has(words, "'allow'"))
+    })
 }
 
 /// Manifests, digests and files over HTTP, the tracker over WebSocket.
-fn admit_connections(directives: &Directives<'_>, policy: &Policy) -> Result<(), Reason> {
-    let Some(sources) = directives.governing(&["connect-src", "default-src"]) else {
-        return Ok(());
-    };
+pub(crate) fn admit_connections(
+    policies: &[Directives<'_>],
+    policy: &Policy,
+) -> Result<(), Reason> {
     let origin = policy.origin();
-    let admitted = sources.admit(Target::Fetch { path: "/" }, origin)
-        && sources.admit(Target::WebSocket, origin);
-    admitted.then_some(()).ok_or(Reason::CspConnect)
+    all(policies, Reason::CspConnect, |directives| {
+        directives.governing(&["connect-src", "default-src"]).is_none_or(|sources| {
+            sources.admit(Target::Fetch { path: "/" }, origin)
+                && sources.admit(Target::WebSocket, origin)
+        })
+    })
 }
 
 /// A worker carries no nonce, and browsers differ on 'strict-dynamic' here: its URL must match.
-fn admit_worker(directives: &Directives<'_>, policy: &Policy) -> Result<(), Reason> {
+pub(crate) fn admit_worker(policies: &[Directives<'_>], policy: &Policy) -> Result<(), Reason> {
+    if policies.is_empty() {
+        return Ok(());
+    }
     let names = ["worker-src", "child-src", "script-src", "default-src"];
-    let Some(sources) = directives.governing(&names) else { return Ok(()) };
     let path = format!("{}/sw.js", policy.prefix());
-    let admitted = sources.admit(Target::Fetch { path: &path }, policy.origin());
-    admitted.then_some(()).ok_or(Reason::CspWorker)
+    all(policies, Reason::CspWorker, |directives| {
+        directives
+            .governing(&names)
+            .is_none_or(|sources| sources.admit(Target::Fetch { path: &path }, policy.origin()))
+    })
 }
 
-/// The element, and the module it imports, which inherits the nonce.
-fn admit_script(policies: &[Directives<'_>], policy: &Policy) -> Result<Option<String>, Reason> {
+/// The element, and the module it imports, which inherits the nonce. `Ok` holds the nonce that the element
+/// must carry, where no policy admits it by its URL.
+pub(crate) fn admit_script(
+    policies: &[Directives<'_>],
+    policy: &Policy,
+) -> Result<Option<String>, Reason> {
+    if policies.is_empty() {
+        return Ok(None);
+    }
     let loader = format!("{}/loader.js", policy.prefix());
     let client = format!("{}/client.js", policy.prefix());
     let by_url = |sources: &SourceList<'_>| {
@@ -135,7 +157,13 @@ mod tests {
 
     fn admitted_by(csp: &[&str], policy: &Policy) -> Result<Option<String>, Reason> {
         let pairs: Vec<_> = csp.iter().map(|value| ("content-security-policy", *value)).collect();
-        admit(&pairs[..], policy)
+        let policies = read(&pairs[..])?;
+        admit_scripts_at_all(&policies)?;
+        admit_plain_strings(&policies)?;
+        admit_webrtc(&policies)?;
+        admit_connections(&policies, policy)?;
+        admit_worker(&policies, policy)?;
+        admit_script(&policies, policy)
     }
 
     #[test]
