@@ -4,18 +4,20 @@ use std::fmt;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use crate::InfoHash;
+use crate::{Digest, InfoHash};
 
 /// All but the unreserved characters of RFC 3986.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// A magnet link: `magnet:?xt=urn:btih:<hex>&dn=..&xl=..&tr=..&ws=..&xs=..`.
+/// A magnet link: `magnet:?xt=urn:btih:<hex>&dn=..&xl=..&tr=..&ws=..&xs=..`; for a hybrid torrent
+/// also `xt=urn:btmh:1220<hex>` (BEP 52; 1220 says SHA-256, 32 bytes).
 ///
 /// Fields in this order, values percent-encoded, plain `&`: for HTML the page's own escaping comes
 /// on top.
 #[derive(Debug, Clone)]
 pub struct Magnet<'a> {
     info_hash: InfoHash,
+    info_hash_v2: Option<Digest>,
     name: Option<&'a str>,
     length: Option<u64>,
     trackers: Vec<&'a str>,
@@ -28,12 +30,20 @@ impl<'a> Magnet<'a> {
     pub fn new(info_hash: InfoHash) -> Self {
         Self {
             info_hash,
+            info_hash_v2: None,
             name: None,
             length: None,
             trackers: Vec::new(),
             web_seeds: Vec::new(),
             exact_sources: Vec::new(),
         }
+    }
+
+    /// A second `xt`: the info-hash of version 2 of a hybrid torrent.
+    #[must_use]
+    pub fn with_info_hash_v2(mut self, info_hash: Digest) -> Self {
+        self.info_hash_v2 = Some(info_hash);
+        self
     }
 
     /// `dn`: the name to show before the metainfo is there.
@@ -76,6 +86,9 @@ impl<'a> Magnet<'a> {
 impl fmt::Display for Magnet<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "magnet:?xt=urn:btih:{}", self.info_hash)?;
+        if let Some(info_hash) = &self.info_hash_v2 {
+            write!(f, "&xt=urn:btmh:1220{info_hash}")?;
+        }
         if let Some(name) = self.name {
             write!(f, "&dn={}", utf8_percent_encode(name, ENCODED))?;
         }
@@ -112,11 +125,14 @@ mod tests {
             .with_web_seed("http://m/?q=1&r=2#f")
             .with_tracker("wss://e.org/t")
             .with_length(7)
+            .with_info_hash_v2(Digest::from_bytes([0xcd; 32]))
             .with_name("ä b&c=d+~.zip")
             .to_string();
         assert_eq!(
             link,
             "magnet:?xt=urn:btih:abababababababababababababababababababab\
+             &xt=urn:btmh:1220\
+             cdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcd\
              &dn=%C3%A4%20b%26c%3Dd%2B~.zip\
              &xl=7\
              &tr=wss%3A%2F%2Fe.org%2Ft\
