@@ -26,8 +26,10 @@
 //! ```
 
 mod digest;
+mod file_tree;
 mod hasher;
 mod hashes;
+mod layout;
 mod magnet;
 mod manifest;
 mod merkle;
@@ -38,13 +40,15 @@ mod torrent;
 mod version;
 
 pub use digest::{Digest, HexError, InfoHash};
+pub use file_tree::{FileTree, FileTreeBuilder};
 pub use hasher::{HashError, Hasher};
 pub use hashes::{DIGESTS_PER_PAGE, Hashes, UNIT, digest_page, piece_length};
+pub use layout::{FileEntry, Layout, LayoutError, NameError, Span};
 pub use magnet::Magnet;
 pub use manifest::{Manifest, ManifestError};
 pub use merkle::merkle_root;
 pub use parse::{ParseError, ParsedTorrent, parse};
 pub use path::{AssetPath, PathError};
 pub use record::{Record, RecordError};
-pub use torrent::{NameError, Torrent};
+pub use torrent::{Torrent, TorrentError};
 pub use version::{FileIdentity, LocalFile, Validator, Version};

@@ -47,7 +47,7 @@ fn tree(leaves: &[Digest], height: u32, missing: &[Digest]) -> Digest {
     }
 }
 
-fn node(left: Digest, right: Digest) -> Digest {
+pub(crate) fn node(left: Digest, right: Digest) -> Digest {
     let hash = Sha256::new().chain_update(left).chain_update(right).finalize();
     Digest::from_bytes(hash.into())
 }

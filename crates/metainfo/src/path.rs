@@ -5,7 +5,7 @@ use std::{borrow::Cow, fmt, str::FromStr, sync::Arc};
 use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
-use crate::torrent::MAX_NAME;
+use crate::layout::MAX_NAME;
 
 /// The longest path, in bytes, as written and as normalised.
 const MAX_PATH: usize = 2_048;

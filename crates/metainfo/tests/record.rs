@@ -68,7 +68,7 @@ fn a_record_knows_its_file_and_its_torrent() {
 
     let torrent = Torrent::new("ä b.zip", &record.hashes).unwrap();
     assert_eq!(record.info_hash(), torrent.info_hash());
-    assert_eq!(parse(&record.torrent().to_bytes()).unwrap().info_hash, torrent.info_hash());
+    assert_eq!(parse(&record.torrent().to_bytes()).unwrap().info_hash, Some(torrent.info_hash()));
 }
 
 #[test]

@@ -74,8 +74,8 @@ fn files_hash_as_other_programs_hash_them() {
         let torrent = Torrent::new(name, &hashes).unwrap();
         assert_eq!(torrent.info_hash(), file.infohash, "{name}");
         let parsed = parse(&torrent.to_bytes()).unwrap();
-        assert_eq!(parsed.info_hash, file.infohash);
-        assert_eq!((&parsed.name, parsed.length), (name, file.length));
+        assert_eq!(parsed.info_hash, Some(file.infohash));
+        assert_eq!((parsed.layout.name(), parsed.layout.length()), (&**name, file.length));
     }
 }
 
@@ -93,9 +93,10 @@ fn torrents_of_other_programs_are_read_or_refused_for_their_kind() {
             continue;
         }
         let parsed = parsed.unwrap();
-        assert_eq!(parsed.info_hash, foreign.infohash, "{}", foreign.program);
-        assert_eq!(parsed.name, "foreign.bin");
-        assert_eq!((parsed.length, parsed.piece_length), (100_000, 32_768));
+        assert_eq!(parsed.info_hash, Some(foreign.infohash), "{}", foreign.program);
+        let layout = &parsed.layout;
+        assert_eq!(layout.name(), "foreign.bin");
+        assert_eq!((layout.length(), layout.piece_length()), (100_000, 32_768));
         let (trackers, web_seeds): (&[&str], &[&str]) = match &*foreign.program {
             "mktorrent" => (&["http://t.example/announce"], &[]),
             "create-torrent" => {

@@ -3,13 +3,13 @@
 use bendy::decoding::{Decoder, Error, ListDecoder, Object};
 
 use crate::{
-    InfoHash,
+    Digest, FileTree, InfoHash, Layout,
     hashes::{PIECE_HASH, piece_count},
-    torrent::is_file_name,
+    layout::is_file_name,
 };
 
-/// Longest metainfo: over 800,000 pieces.
-const MAX_METAINFO: usize = 16 * 1024 * 1024;
+/// Longest metainfo.
+pub(crate) const MAX_METAINFO: usize = 64 * 1024 * 1024;
 /// Deepest nesting. Ours has three levels; foreign keys may have some more.
 const MAX_DEPTH: usize = 8;
 /// Most web seeds, and most trackers.
@@ -21,7 +21,7 @@ const MAX_URL: usize = 4_096;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ParseError {
-    /// Longer than 16 MiB.
+    /// Longer than 64 MiB.
     #[error("metainfo is longer than {MAX_METAINFO} bytes")]
     TooLong,
     /// Not canonical bencode, too deep, or a value of the wrong kind.
@@ -47,31 +47,43 @@ impl From<Error> for ParseError {
     }
 }
 
-/// What a `.torrent` of a single file says. Every field is checked against the others.
+/// What a `.torrent` says. Every field is checked against the others.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ParsedTorrent {
-    /// SHA-1 of the info dictionary as it stands in the file.
-    pub info_hash: InfoHash,
-    /// Name of the file: 1 to 255 bytes, not `.` or `..`, no slash, backslash or control character.
-    pub name: String,
-    /// Length of the file in bytes.
-    pub length: u64,
-    /// Bytes a piece; not zero.
-    pub piece_length: u32,
-    /// 20 bytes of SHA-1 for each piece, as many as the length asks for.
+    /// Name, files, and where the bytes of each piece come from. Every name is one that a client may
+    /// create: 1 to 255 bytes of UTF-8, not `.` or `..`, no slash, backslash or control character.
+    pub layout: Layout,
+    /// SHA-1 of the info dictionary as it stands in the file; `None` where there is version 2 only.
+    pub info_hash: Option<InfoHash>,
+    /// SHA-256 of the info dictionary; `None` where there is version 1 only.
+    pub info_hash_v2: Option<Digest>,
+    /// 20 bytes of SHA-1 for each piece of the layout; empty where there is version 2 only.
     pub pieces: Vec<u8>,
+    /// BEP 52 hashes, one a file in the order of the layout; `None` where there is version 1 only.
+    /// Each layer hashes to its root.
+    pub trees: Option<Vec<FileTree>>,
     /// BEP 27: peers from the tracker only.
     pub private: bool,
+    /// Where a later version is to be had (BEP 39).
+    pub update_url: Option<String>,
+    /// BEP 47 symbolic links, which are in no layout: they have no bytes, and are not followed.
+    pub symlinks: usize,
     /// BEP 19 URLs.
     pub web_seeds: Vec<String>,
     /// BEP 12 tiers; `announce` alone makes one tier of one.
     pub trackers: Vec<Vec<String>>,
+    /// A comment for people. As it stands in the file: control characters and all.
+    pub comment: Option<String>,
+    /// The program that made it, likewise.
+    pub created_by: Option<String>,
+    /// When it was made, seconds since the epoch.
+    pub creation_date: Option<i64>,
 }
 
 /// Parses the metainfo of a single file, version 1 (BEP 3).
 ///
 /// Unknown keys are ignored, so that what other programs write can be shown; everything else is
-/// strict: canonical bencode only, at most 16 MiB and eight levels, nothing after the end.
+/// strict: canonical bencode only, at most 64 MiB and eight levels, nothing after the end.
 ///
 /// # Errors
 /// See [`ParseError`].
@@ -109,14 +121,19 @@ pub fn parse(metainfo: &[u8]) -> Result<ParsedTorrent, ParseError> {
     let raw_info = info.ok_or(ParseError::Missing("info"))?;
     let info = read_info(raw_info)?;
     Ok(ParsedTorrent {
-        info_hash: InfoHash::of_info(raw_info),
-        name: info.name,
-        length: info.length,
-        piece_length: info.piece_length,
+        layout: Layout::single(info.name, info.length, info.piece_length),
+        info_hash: Some(InfoHash::of_info(raw_info)),
+        info_hash_v2: None,
         pieces: info.pieces,
+        trees: None,
         private: info.private,
+        update_url: None,
+        symlinks: 0,
         web_seeds,
         trackers: tiers,
+        comment: None,
+        created_by: None,
+        creation_date: None,
     })
 }
 

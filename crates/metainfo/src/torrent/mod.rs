@@ -1,34 +1,81 @@
-//! Building BEP 3 metainfo: one file, one torrent, the same bytes every time.
+//! Building metainfo: the same files and settings, the same bytes every time.
 
-use bendy::encoding::{Encoder, Error, SingleItemEncoder};
+mod encode;
 
-use crate::{Hashes, InfoHash};
+use std::borrow::Cow;
 
-/// Longest name: what file systems take.
-pub(crate) const MAX_NAME: usize = 255;
+use crate::{
+    Digest, FileTree, Hashes, InfoHash, Layout, NameError, hashes::PIECE_HASH, layout::is_file_name,
+};
 
-/// A name that no torrent may carry, because a client would use it as a file name.
+/// Why hashes make no torrent of these files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "a torrent needs a plain file name: 1 to 255 bytes, no slash, backslash or control character"
-)]
-pub struct NameError;
+#[non_exhaustive]
+pub enum TorrentError {
+    /// Not 20 bytes for each piece of the layout.
+    #[error("{got} bytes of piece hashes where the files ask for {expected}")]
+    Pieces {
+        /// Bytes that the layout asks for.
+        expected: u64,
+        /// Bytes given.
+        got: u64,
+    },
+    /// File trees without a hybrid layout, a hybrid layout without trees, or not one a file.
+    #[error("a hybrid torrent has one file tree a file, any other torrent has none")]
+    Trees,
+    /// The tree of a file does not have the size that its length asks for, or another root.
+    #[error("the file tree of file {0} does not fit its length")]
+    Tree(usize),
+}
 
-/// The metainfo of a single file (BEP 3), with web seeds (BEP 19) and trackers (BEP 12).
+/// The metainfo of a file or a directory: version 1 (BEP 3) or hybrid (BEP 52), with web seeds
+/// (BEP 19) and trackers (BEP 12).
 ///
-/// The info dictionary holds `length`, `name`, `piece length` and `pieces` alone, and nothing
-/// depends on the time: same file, name and piece length, same info-hash.
+/// The info dictionary holds names, lengths and hashes alone, and nothing depends on the time: same
+/// files, names and piece length, same info-hash. The one setting that changes it is
+/// [`with_update_url`](Self::with_update_url).
 #[derive(Debug, Clone)]
 pub struct Torrent<'a> {
-    name: String,
-    hashes: &'a Hashes,
+    layout: Layout,
+    pieces: Cow<'a, [u8]>,
+    trees: Option<Vec<FileTree>>,
+    update_url: Option<String>,
     web_seeds: Vec<String>,
     trackers: Vec<Vec<String>>,
+    comment: Option<String>,
+    created_by: Option<String>,
+}
+
+impl Torrent<'static> {
+    /// A torrent of these files. `pieces`: 20 bytes of SHA-1 for each piece of the layout, pads
+    /// hashed as zeros; `trees`: for a hybrid layout one a file, in the order of the layout.
+    ///
+    /// # Errors
+    /// See [`TorrentError`].
+    pub fn from_layout(
+        layout: &Layout,
+        pieces: Vec<u8>,
+        trees: Option<Vec<FileTree>>,
+    ) -> Result<Self, TorrentError> {
+        let expected = layout.pieces().saturating_mul(PIECE_HASH as u64);
+        if pieces.len() as u64 != expected {
+            return Err(TorrentError::Pieces { expected, got: pieces.len() as u64 });
+        }
+        if trees.as_ref().map(Vec::len) != layout.is_hybrid().then_some(layout.files().len()) {
+            return Err(TorrentError::Trees);
+        }
+        for (index, (file, tree)) in layout.files().iter().zip(trees.iter().flatten()).enumerate() {
+            if !tree.is_consistent(file.length, layout.piece_length()) {
+                return Err(TorrentError::Tree(index));
+            }
+        }
+        Ok(Self::build(layout.clone(), Cow::Owned(pieces), trees))
+    }
 }
 
 impl<'a> Torrent<'a> {
-    /// A torrent of the file with these hashes. [`AssetPath::file_name`](crate::AssetPath) always
-    /// gives a good name.
+    /// A version 1 torrent of the file with these hashes.
+    /// [`AssetPath::file_name`](crate::AssetPath) always gives a good name.
     ///
     /// # Errors
     /// [`NameError`] when the name is not that of a file.
@@ -38,10 +85,25 @@ impl<'a> Torrent<'a> {
 
     /// For names that were checked before.
     pub(crate) fn named(name: String, hashes: &'a Hashes) -> Self {
-        Self { name, hashes, web_seeds: Vec::new(), trackers: Vec::new() }
+        let layout = Layout::single(name, hashes.length, hashes.piece_length);
+        Self::build(layout, Cow::Borrowed(&hashes.pieces), None)
     }
 
-    /// Adds a web seed: the whole percent-encoded URL of the file, not a redirect to it.
+    fn build(layout: Layout, pieces: Cow<'a, [u8]>, trees: Option<Vec<FileTree>>) -> Self {
+        Self {
+            layout,
+            pieces,
+            trees,
+            update_url: None,
+            web_seeds: Vec::new(),
+            trackers: Vec::new(),
+            comment: None,
+            created_by: None,
+        }
+    }
+
+    /// Adds a web seed: the whole percent-encoded URL of the file, not a redirect to it. For a
+    /// directory: the URL that its name and the paths below are added to, with a slash at the end.
     #[must_use]
     pub fn with_web_seed(mut self, url: impl Into<String>) -> Self {
         self.web_seeds.push(url.into());
@@ -59,57 +121,53 @@ impl<'a> Torrent<'a> {
         self
     }
 
-    /// The name of the file.
-    pub fn name(&self) -> &str {
-        &self.name
+    /// Where clients ask for a later version of this torrent (BEP 39). It is part of the info
+    /// dictionary, so **it changes the info-hash**: the same files with another URL, or none, are
+    /// another swarm.
+    #[must_use]
+    pub fn with_update_url(mut self, url: impl Into<String>) -> Self {
+        self.update_url = Some(url.into());
+        self
     }
 
-    /// SHA-1 of the info dictionary. Web seeds and trackers do not change it.
+    /// A comment for people.
+    #[must_use]
+    pub fn with_comment(mut self, comment: impl Into<String>) -> Self {
+        self.comment = Some(comment.into());
+        self
+    }
+
+    /// The program that made the torrent. There is no date: it would make two torrents of the same
+    /// files differ.
+    #[must_use]
+    pub fn with_created_by(mut self, program: impl Into<String>) -> Self {
+        self.created_by = Some(program.into());
+        self
+    }
+
+    /// The name of the file or directory.
+    pub fn name(&self) -> &str {
+        self.layout.name()
+    }
+
+    /// The files, and how they fill the pieces.
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// SHA-1 of the info dictionary. Web seeds, trackers and comments do not change it; an update
+    /// URL does.
     pub fn info_hash(&self) -> InfoHash {
-        InfoHash::of_info(&encode(|item| self.encode_info(item)))
+        InfoHash::of_info(&self.encode_info())
+    }
+
+    /// SHA-256 of the info dictionary, which names the swarm of BEP 52 clients; `None` for version 1.
+    pub fn info_hash_v2(&self) -> Option<Digest> {
+        self.trees.as_ref().map(|_| Digest::of(&self.encode_info()))
     }
 
     /// The `.torrent` file: canonical bencode.
     pub fn to_bytes(&self) -> Vec<u8> {
-        encode(|item| {
-            item.emit_dict(|mut top| {
-                if let Some(first) = self.trackers.first().and_then(|tier| tier.first()) {
-                    top.emit_pair(b"announce", first)?;
-                    top.emit_pair(b"announce-list", &self.trackers)?;
-                }
-                top.emit_pair_with(b"info", |item| self.encode_info(item))?;
-                match &*self.web_seeds {
-                    [] => Ok(()),
-                    // Old clients know the string form only.
-                    [one] => top.emit_pair(b"url-list", one),
-                    several => top.emit_pair(b"url-list", several),
-                }
-            })
-        })
+        self.encode()
     }
-
-    fn encode_info(&self, item: SingleItemEncoder<'_>) -> Result<(), Error> {
-        item.emit_dict(|mut info| {
-            info.emit_pair(b"length", self.hashes.length)?;
-            info.emit_pair(b"name", &self.name)?;
-            info.emit_pair(b"piece length", self.hashes.piece_length)?;
-            info.emit_pair_with(b"pieces", |item| item.emit_bytes(&self.hashes.pieces))
-        })
-    }
-}
-
-/// Whether a client may create a file of this name: BEP 3 leaves the check to readers, so writers
-/// must not rely on it.
-pub(crate) fn is_file_name(name: &str) -> bool {
-    !matches!(name, "" | "." | "..")
-        && name.len() <= MAX_NAME
-        && !name.chars().any(|c| matches!(c, '/' | '\\') || c.is_control())
-}
-
-fn encode(content: impl FnOnce(SingleItemEncoder<'_>) -> Result<(), Error>) -> Vec<u8> {
-    let mut encoder = Encoder::new();
-    encoder
-        .emit_with(content)
-        .and_then(|()| encoder.get_output())
-        .expect("keys are emitted once, in order, four levels deep at most")
 }
