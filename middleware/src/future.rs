@@ -3,7 +3,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Response, Uri};
+use http::{HeaderMap, Method, Response, StatusCode, Uri};
 use http_body::Body;
 use manyhands_page::{AssetOffer, Decision, RequestHead, ResponseHead, asset_edits, plan};
 use manyhands_server::{Client, Engine, LocalFile};
@@ -69,12 +69,18 @@ where
     }
 }
 
-/// Carries out what `page` decided on the site's answer.
+/// Carries out what `page` decided on the site's answer; where the site has nothing, there may be
+/// metainfo of ours.
 fn answer<B: Body<Data = Bytes>>(
     engine: &Engine,
     asked: &Asked,
     mut response: Response<B>,
 ) -> Response<ManyhandsBody<B>> {
+    if response.status() == StatusCode::NOT_FOUND
+        && let Some(ours) = engine.beside(&asked.method, &asked.uri, &asked.headers)
+    {
+        return ours.map(ManyhandsBody::ours);
+    }
     let request = RequestHead {
         method: asked.method.as_str(),
         path: asked.uri.path(),

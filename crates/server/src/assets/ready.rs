@@ -1,7 +1,6 @@
-use bytes::Bytes;
 use manyhands_metainfo::{AssetPath, InfoHash, Magnet, Manifest, Record, Version};
 
-use crate::reserved::Encoded;
+use crate::reserved::{Document, Encoded};
 
 /// What is served of a ready asset, made once from its record.
 #[derive(Debug)]
@@ -9,7 +8,7 @@ pub struct Ready {
     pub(crate) record: Record,
     pub(crate) info_hash: InfoHash,
     pub(crate) manifest: Encoded,
-    pub(crate) torrent: Bytes,
+    pub(crate) torrent: Document,
     pub(crate) magnet: String,
 }
 
@@ -44,7 +43,7 @@ impl Ready {
             torrent = torrent.with_tracker_tier([tracker]);
             magnet = magnet.with_tracker(tracker);
         }
-        let (torrent, magnet) = (Bytes::from(torrent.to_bytes()), magnet.to_string());
+        let (torrent, magnet) = (Document::new(torrent.to_bytes().into()), magnet.to_string());
         let etag = record.version.validator.etag();
         let manifest =
             Manifest::new(&record.path, &record.content_type, etag, &info_hash, &record.hashes)

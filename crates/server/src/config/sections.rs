@@ -17,8 +17,8 @@ pub struct SiteSection {
     /// of this site unregister it and delete what it kept, at the latest when they next look for a new
     /// one (browsers do so within 24 hours).
     pub disabled: bool,
-    /// Whether `<asset path>.torrent` and `.magnet` are answered beside the reserved prefix. Default
-    /// false: a site may have such files of its own. `manyhands serve` sets it.
+    /// Whether `<asset path>.torrent`, `.magnet`, `.meta4` and `.sha256` are answered beside the reserved
+    /// prefix, where the site itself answers 404. Default false. `manyhands serve` sets it.
     pub suffixes: bool,
 }
 

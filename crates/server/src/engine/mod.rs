@@ -3,6 +3,7 @@
 
 mod background;
 mod jobs;
+mod keys;
 mod start;
 
 pub use start::{StartError, StateError};
@@ -13,7 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response};
+use http::{HeaderMap, Method, Request, Response, Uri};
 use manyhands_catalog::{AssetState, Catalog, Demand, Effect, Failure, JobId, Source};
 use manyhands_metainfo::{AssetPath, Digest, LocalFile, Version, digest_page};
 use manyhands_page::{AssetOffer, Policy, Reason};
@@ -23,7 +24,7 @@ use crate::assets::hashing::Control;
 use crate::assets::{Fetch, Ready, Shelf, Tee};
 use crate::client::{Client, PeerAddress};
 use crate::config::Checked;
-use crate::reserved::{self, Counters, Scripts, SiteDocument, Token};
+use crate::reserved::{self, Counters, OperatorKey, Scripts, SiteDocument, Token};
 use crate::stun::Responder;
 use crate::tracker::Tracker;
 
@@ -41,6 +42,7 @@ pub(crate) struct Inner {
     fetch: Option<Arc<dyn Fetch>>,
     scripts: Scripts,
     token: Token,
+    operator: OperatorKey,
     site: SiteDocument,
     counters: Counters,
     stun: Mutex<Option<Responder>>,
@@ -76,8 +78,7 @@ impl Engine {
         Client::of(peer, headers, &self.0.checked.trusted)
     }
 
-    /// Answers a request below the reserved prefix or, where enabled, for an asset's metainfo by suffix;
-    /// `None` for every other path.
+    /// Answers a request below the reserved prefix; `None` for every other path.
     pub fn reserved<B>(
         &self,
         request: &mut Request<B>,
@@ -85,11 +86,21 @@ impl Engine {
     ) -> Option<Response<Bytes>> {
         self.wake();
         let below = request.uri().path().strip_prefix(self.policy().prefix());
-        let Some(path) = below.and_then(|below| below.strip_prefix('/')).map(str::to_owned) else {
-            let enabled = self.0.checked.config.site.suffixes;
-            return if enabled { reserved::suffix_answer(self, request) } else { None };
-        };
+        let path = below.and_then(|below| below.strip_prefix('/'))?.to_owned();
         Some(reserved::answer(self, &path, request, client))
+    }
+
+    /// Answers for an asset's metainfo by suffix (`/a.iso.torrent`), where that is enabled. A host asks
+    /// once the site itself has answered 404: what the site has under that name is the site's to send.
+    #[must_use]
+    pub fn beside(
+        &self,
+        method: &Method,
+        uri: &Uri,
+        headers: &HeaderMap,
+    ) -> Option<Response<Bytes>> {
+        let enabled = self.0.checked.config.site.suffixes;
+        if enabled { reserved::beside(self, method, uri, headers) } else { None }
     }
 
     /// Takes note of an eligible answer.
@@ -205,6 +216,10 @@ impl Engine {
 
     pub(crate) fn token(&self) -> &Token {
         &self.0.token
+    }
+
+    pub(crate) fn operator(&self) -> &OperatorKey {
+        &self.0.operator
     }
 
     pub(crate) fn counters(&self) -> &Counters {

@@ -1,7 +1,6 @@
 use std::collections::HashMap;
 use std::fs;
-use std::io::{self, Write};
-use std::path::Path;
+use std::io;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Instant;
@@ -11,10 +10,10 @@ use manyhands_protocol::sdp::Gate;
 use manyhands_protocol::tracker::SwarmConfig;
 use rand::Rng;
 
-use super::{Engine, Inner};
+use super::{Engine, Inner, keys};
 use crate::assets::{Fetch, ReadySettings, Shelf, Store};
 use crate::config::{Checked, Config, Foreign};
-use crate::reserved::{Counters, Scripts, SiteDocument, Token};
+use crate::reserved::{Counters, OperatorKey, Scripts, SiteDocument, Token};
 use crate::stun::Responder;
 use crate::tracker::Tracker;
 
@@ -56,7 +55,8 @@ impl Engine {
         let state = |source| StateError { dir: dir.display().to_string(), source };
         fs::create_dir_all(dir).map_err(state)?;
         let store = Store::open(dir, &checked.origin).map_err(state)?;
-        let token = Token::new(secret(dir).map_err(state)?);
+        let token = Token::new(keys::announce(dir).map_err(state)?);
+        let operator = OperatorKey::new(keys::operator(dir).map_err(state)?);
         let stun = match config.stun.host {
             Some(_) => Some(
                 Responder::bind(config.stun.listen)
@@ -85,6 +85,7 @@ impl Engine {
             fetch,
             scripts: Scripts::new(config.site.disabled),
             token,
+            operator,
             site: SiteDocument::default(),
             counters: Counters::default(),
             stun: Mutex::new(stun),
@@ -106,29 +107,4 @@ fn swarms(config: &Config) -> SwarmConfig {
     SwarmConfig::default()
         .with_min_prefixes(config.swarm.min_prefixes)
         .with_gate(Gate::default().with_lan(config.swarm.lan))
-}
-
-/// The key of announce tokens, kept so that a restart turns nobody away.
-fn secret(dir: &Path) -> io::Result<[u8; 32]> {
-    let place = dir.join("announce.key");
-    match fs::read(&place) {
-        Ok(bytes) => {
-            let foreign = |_| io::Error::other("announce.key there is none of ours");
-            return <[u8; 32]>::try_from(bytes).map_err(foreign);
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => return Err(error),
-    }
-    let mut key = [0; 32];
-    rand::rng().fill_bytes(&mut key);
-    let beside = dir.join("announce.key.new");
-    let mut options = fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(&beside)?;
-    file.write_all(&key)?;
-    file.sync_all()?;
-    fs::rename(beside, place)?;
-    Ok(key)
 }

@@ -1,28 +1,32 @@
 //! The reserved prefix: what this software answers itself.
 //!
 //! Front door: [`answer`]. It knows every path below the prefix; each answer is small and in memory.
+//! [`beside`] gives the metainfo of an asset under the asset's own address.
 
+mod disposition;
+mod document;
 mod encoded;
+mod metainfo;
+mod operator;
 mod scripts;
 mod site;
 mod status;
 mod suffix;
 
+pub(crate) use document::Document;
 pub(crate) use encoded::Encoded;
+pub(crate) use operator::OperatorKey;
 pub(crate) use scripts::Scripts;
 pub(crate) use site::{SiteDocument, Token};
 pub(crate) use status::Counters;
-pub(crate) use suffix::answer as suffix_answer;
+pub(crate) use suffix::beside;
 
 use bytes::Bytes;
-use http::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, ETAG, IF_NONE_MATCH,
-    X_CONTENT_TYPE_OPTIONS,
-};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode};
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use manyhands_metainfo::{AssetPath, Digest};
 
-use crate::assets::Ready;
+use self::metainfo::Form;
 use crate::client::Client;
 use crate::engine::Engine;
 
@@ -32,6 +36,14 @@ const IMMUTABLE: HeaderValue = HeaderValue::from_static("public, max-age=3153600
 /// Bounds how long a client may act on a manifest after the asset changed.
 const BRIEF: HeaderValue = HeaderValue::from_static("public, max-age=0, must-revalidate");
 const SWARM: HeaderName = HeaderName::from_static("manyhands-swarm");
+
+/// A request below the prefix, without its body: none of the answers needs one.
+pub(super) struct Asked<'a> {
+    engine: &'a Engine,
+    uri: &'a Uri,
+    headers: &'a HeaderMap,
+    client: &'a Client,
+}
 
 /// Answers a request below the reserved prefix; `path` is what follows the prefix.
 pub(crate) fn answer<B>(
@@ -43,32 +55,30 @@ pub(crate) fn answer<B>(
     if path == "tracker" {
         return crate::tracker::upgrade(engine, request, client);
     }
-    if request.method() != Method::GET && request.method() != Method::HEAD {
-        let mut response =
-            plain(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD are answered here");
-        response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
-        return response;
-    }
-    let mut response = route(engine, path, request.headers(), client);
+    let (method, uri, headers) = (request.method(), request.uri(), request.headers());
+    let asked = Asked { engine, uri, headers, client };
+    let reads = *method == Method::GET || *method == Method::HEAD;
+    let mut response = if reads {
+        document::finish(method, headers, route(&asked, path))
+    } else {
+        not_allowed("GET, HEAD")
+    };
     response.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    if response.headers().get(ETAG).is_some_and(|etag| matches(request.headers(), etag)) {
-        *response.status_mut() = StatusCode::NOT_MODIFIED;
-        response.body_mut().clear();
-        response.headers_mut().remove(CONTENT_TYPE);
-    }
     response
 }
 
-fn route(engine: &Engine, path: &str, headers: &HeaderMap, client: &Client) -> Response<Bytes> {
+fn route(asked: &Asked<'_>, path: &str) -> Response<Bytes> {
+    let Asked { engine, headers, .. } = *asked;
     match path {
         "loader.js" | "client.js" | "sw.js" => engine.scripts().answer(path, headers),
         "site.json" => site::answer(engine, headers),
-        "status.json" => status::answer(engine, client),
+        "status.json" => status::answer(asked),
         _ => match path.split_once('/') {
             Some(("manifest", asset)) => manifest(engine, asset, headers),
-            Some(("torrent", asset)) => metainfo(engine, asset, torrent_of),
-            Some(("magnet", asset)) => metainfo(engine, asset, magnet_of),
             Some(("digests", rest)) => digests(engine, rest),
+            Some((form, asset)) if let Some(form) = Form::of(form) => {
+                metainfo::answer(asked, form, asset)
+            }
             _ => plain(StatusCode::NOT_FOUND, "nothing is served under this path"),
         },
     }
@@ -82,41 +92,6 @@ fn manifest(engine: &Engine, asset: &str, headers: &HeaderMap) -> Response<Bytes
     response.headers_mut().insert(CACHE_CONTROL, BRIEF);
     let swarm = engine.tracker().swarm_header(&ready.info_hash);
     response.headers_mut().insert(SWARM, swarm);
-    response
-}
-
-fn metainfo(
-    engine: &Engine,
-    asset: &str,
-    answer: fn(&Ready) -> Response<Bytes>,
-) -> Response<Bytes> {
-    match asset_path(asset).and_then(|path| engine.ready(&path)) {
-        Some(ready) => answer(&ready),
-        None => unshared(),
-    }
-}
-
-fn torrent_of(ready: &Ready) -> Response<Bytes> {
-    let mut response = Response::new(ready.torrent.clone());
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/x-bittorrent"));
-    headers.insert(CACHE_CONTROL, BRIEF);
-    let plain_name: String = ready
-        .path()
-        .file_name()
-        .chars()
-        .map(|c| if c.is_ascii_alphanumeric() || ".-_ ".contains(c) { c } else { '_' })
-        .collect();
-    let disposition = format!("attachment; filename=\"{plain_name}.torrent\"");
-    if let Ok(disposition) = HeaderValue::try_from(disposition) {
-        headers.insert(CONTENT_DISPOSITION, disposition);
-    }
-    response
-}
-
-fn magnet_of(ready: &Ready) -> Response<Bytes> {
-    let mut response = plain(StatusCode::OK, &ready.magnet);
-    response.headers_mut().insert(CACHE_CONTROL, BRIEF);
     response
 }
 
@@ -149,6 +124,16 @@ fn unshared() -> Response<Bytes> {
     response
 }
 
+fn not_allowed(methods: &'static str) -> Response<Bytes> {
+    let text = match methods {
+        "POST" => "only POST is answered here",
+        _ => "only GET and HEAD are answered here",
+    };
+    let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, text);
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static(methods));
+    response
+}
+
 pub(crate) fn plain(status: StatusCode, text: &str) -> Response<Bytes> {
     let mut response = Response::new(Bytes::from(format!("{text}\n")));
     *response.status_mut() = status;
@@ -156,12 +141,4 @@ pub(crate) fn plain(status: StatusCode, text: &str) -> Response<Bytes> {
         .headers_mut()
         .insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
     response
-}
-
-/// Weak comparison of RFC 9110 section 13.1.2; our own tags hold no comma.
-fn matches(headers: &HeaderMap, etag: &HeaderValue) -> bool {
-    let opaque = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
-    let Ok(etag) = etag.to_str().map(opaque) else { return false };
-    let mut fields = headers.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
-    fields.any(|value| value.split(',').any(|tag| tag.trim() == "*" || opaque(tag) == etag))
 }

@@ -2,14 +2,12 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use http::{HeaderValue, Response, StatusCode};
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, Response};
 use manyhands_page::Reason;
 use serde::Serialize;
 
-use super::{NO_STORE, plain};
-use crate::client::Client;
-use crate::engine::Engine;
+use super::{Asked, operator};
 
 /// What happened to the answers that passed, so that "nothing happens" has a reason.
 #[derive(Debug, Default)]
@@ -65,14 +63,12 @@ struct Shared {
     swarm: String,
 }
 
-/// `status.json`, for the operator on this machine: asked from loopback by nobody in between.
-pub(super) fn answer(engine: &Engine, client: &Client) -> Response<Bytes> {
-    if !client.is_operator() {
-        return plain(
-            StatusCode::FORBIDDEN,
-            "status.json answers on this machine only: ask it by loopback",
-        );
+/// `status.json`, for the operator.
+pub(super) fn answer(asked: &Asked<'_>) -> Response<Bytes> {
+    if !operator::asks(asked) {
+        return operator::refused(asked);
     }
+    let engine = asked.engine;
     let (pages, asset_answers, passed_through) = {
         let counts = engine.counters().lock();
         let passed = counts.passed.iter().map(|(name, (answers, reason))| Passed {
@@ -98,6 +94,6 @@ pub(super) fn answer(engine: &Engine, client: &Client) -> Response<Bytes> {
     let status = Status { pages, asset_answers, passed_through, assets, pending, connections };
     let mut response = Response::new(serde_json::to_vec_pretty(&status).unwrap_or_default().into());
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response.headers_mut().insert(CACHE_CONTROL, NO_STORE);
+    operator::for_the_operator(&mut response);
     response
 }
