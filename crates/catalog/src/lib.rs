@@ -9,8 +9,10 @@
 
 mod admission;
 mod catalog;
+mod demand;
 mod entry;
 
 pub use admission::Admission;
-pub use catalog::{Catalog, Demand, Effect, Observed};
+pub use catalog::Catalog;
+pub use demand::{Demand, Effect, Observed};
 pub use entry::{AssetState, Failure, Job, JobId, Source};

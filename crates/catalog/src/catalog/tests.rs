@@ -1,6 +1,7 @@
 //! What the catalog promises, step by step, with a clock that stands still.
 
 use super::*;
+use crate::entry::{Failure, Job};
 use manyhands_metainfo::Validator;
 
 const NOW: Duration = Duration::from_secs(1);
