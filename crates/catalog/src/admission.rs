@@ -14,6 +14,7 @@ pub struct Admission {
     pub(crate) passing: usize,
     pub(crate) deadline: Duration,
     pub(crate) retry: Duration,
+    pub(crate) fetch_budget: u64,
 }
 
 impl Admission {
@@ -45,6 +46,43 @@ impl Admission {
         self.cold = cold.max(1);
         self
     }
+
+    /// Ready assets remembered. Default 100,000; past it the longest unasked is retired.
+    #[must_use]
+    pub fn with_ready(mut self, ready: usize) -> Self {
+        self.ready = ready.max(1);
+        self
+    }
+
+    /// Files and fetches hashed at once. Default 1: hashing yields to visitors.
+    #[must_use]
+    pub fn with_jobs(mut self, jobs: usize) -> Self {
+        self.jobs = jobs.max(1);
+        self
+    }
+
+    /// Answers hashed at once while they pass by. Default 8: each costs the time of hashing what its
+    /// visitor downloads anyway.
+    #[must_use]
+    pub fn with_passing(mut self, passing: usize) -> Self {
+        self.passing = passing;
+        self
+    }
+
+    /// Time a job may take, to which the asset's length adds a second for each 4 MiB. Default an hour.
+    #[must_use]
+    pub fn with_deadline(mut self, deadline: Duration) -> Self {
+        self.deadline = deadline;
+        self
+    }
+
+    /// Bytes an hour that may be fetched from the site to be hashed. Default 64 GiB; 0 sets no bound. An
+    /// hour's worth may come at once; an asset larger than that is fetched when nothing was for an hour.
+    #[must_use]
+    pub fn with_fetch_budget(mut self, bytes: u64) -> Self {
+        self.fetch_budget = bytes;
+        self
+    }
 }
 
 impl Default for Admission {
@@ -59,6 +97,7 @@ impl Default for Admission {
             passing: 8,
             deadline: Duration::from_secs(3_600),
             retry: Duration::from_secs(60),
+            fetch_budget: 64 << 30,
         }
     }
 }

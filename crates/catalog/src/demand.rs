@@ -1,6 +1,7 @@
 use manyhands_metainfo::{AssetPath, Version};
 
-use crate::entry::{AssetState, Job, JobId, Source};
+use crate::entry::{Job, JobId, Source};
+use crate::status::AssetState;
 
 /// An eligible answer that passes by.
 #[derive(Debug)]

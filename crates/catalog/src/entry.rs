@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use manyhands_metainfo::{AssetPath, Version};
 
+use crate::status::{AssetState, Refusal};
+
 /// Names one hash job; never used twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct JobId(pub u64);
@@ -15,8 +17,11 @@ pub enum Source {
     File(Arc<Path>),
     /// An anonymous GET that the host can make.
     Fetch,
-    /// Only the answer that is passing by right now.
-    Passing,
+    /// The answer that is passing by right now, as long as few are hashed at once.
+    Passing {
+        /// Whether an anonymous GET can be made as well, when this answer breaks off or is one too many.
+        fetch: bool,
+    },
     /// This answer can't be used (a HEAD, a range, somebody's cookie).
     None,
 }
@@ -34,6 +39,8 @@ pub struct Job {
     pub content_type: String,
     /// Where to take the bytes from.
     pub source: Source,
+    /// Most bytes the job may read: the length of this version.
+    pub bytes: u64,
 }
 
 /// Why a job came to nothing.
@@ -41,27 +48,15 @@ pub struct Job {
 pub enum Failure {
     /// The bytes changed under the job: nothing is wrong, the next request starts over.
     Changed,
-    /// The passing answer ended early, or the job was cancelled: the next request starts over.
-    Interrupted,
+    /// The transfer ended early.
+    Dropped {
+        /// Whether it brought bytes that the host has kept, so that another job can go on from there.
+        progress: bool,
+    },
     /// The bytes could not be read: tried again after a while, longer each time.
     Unreadable,
     /// An anonymous visitor does not get it: not shared, and asked for again after a day.
     NotPublic,
-}
-
-/// What is known of an asset.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AssetState {
-    /// Not asked for often enough.
-    Cold,
-    /// Hot, waiting for a worker.
-    Queued,
-    /// A worker reads it.
-    Hashing,
-    /// Its metainfo may be served.
-    Ready,
-    /// Not to be shared for now.
-    Refused,
 }
 
 #[derive(Debug)]
@@ -92,12 +87,15 @@ pub(crate) enum Phase {
         job: JobId,
         since: Duration,
         passing: bool,
+        /// Bytes taken out of the budget for fetches.
+        charged: u64,
     },
     /// `confirmed` once an answer of this process carried the version that was hashed.
     Ready {
         confirmed: bool,
     },
     Refused {
+        why: Refusal,
         until: Duration,
     },
 }

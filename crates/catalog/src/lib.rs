@@ -8,11 +8,14 @@
 //! What must never happen here: reading a file, a clock or a socket, or growing without a bound.
 
 mod admission;
+mod budget;
 mod catalog;
 mod demand;
 mod entry;
+mod status;
 
 pub use admission::Admission;
 pub use catalog::Catalog;
 pub use demand::{Demand, Effect, Observed};
-pub use entry::{AssetState, Failure, Job, JobId, Source};
+pub use entry::{Failure, Job, JobId, Source};
+pub use status::{AssetState, AssetStatus, Refusal};

@@ -8,8 +8,10 @@ use std::time::Duration;
 use manyhands_metainfo::{AssetPath, Version};
 
 use crate::admission::Admission;
+use crate::budget::Budget;
 use crate::demand::{Demand, Effect, Observed};
-use crate::entry::{AssetState, Entry, JobId, Phase, Source};
+use crate::entry::{Entry, JobId, Phase, Source};
+use crate::status::{AssetState, AssetStatus};
 
 /// Every asset the site has been asked for, within bounds.
 #[derive(Debug)]
@@ -23,6 +25,7 @@ pub struct Catalog {
     queue: VecDeque<AssetPath>,
     jobs: BTreeMap<JobId, AssetPath>,
     passing: usize,
+    budget: Budget,
     clock: u64,
     next_job: u64,
 }
@@ -32,6 +35,7 @@ impl Catalog {
     #[must_use]
     pub fn new(admission: Admission) -> Self {
         Self {
+            budget: Budget::new(admission.fetch_budget),
             admission,
             entries: HashMap::new(),
             cold: BTreeMap::new(),
@@ -82,7 +86,7 @@ impl Catalog {
                 entry.used = used;
                 self.ready.insert(used, demand.path.clone());
             }
-            Phase::Refused { until } => {
+            Phase::Refused { until, .. } => {
                 if now >= *until {
                     entry.phase = Phase::cold();
                 }
@@ -114,7 +118,7 @@ impl Catalog {
             }
             // An answer that passes by is hashed by whoever watches it pass.
             Some(phase @ Phase::Cold { .. })
-                if matches!(demand.source, Source::Passing | Source::None) =>
+                if matches!(demand.source, Source::Passing { .. } | Source::None) =>
             {
                 *phase = Phase::wanted();
             }
@@ -158,6 +162,18 @@ impl Catalog {
     /// Ready assets, the longest unasked first.
     pub fn ready(&self) -> impl Iterator<Item = &AssetPath> {
         self.ready.values()
+    }
+
+    /// Every asset that is known, in no order.
+    pub fn assets(&self) -> impl Iterator<Item = AssetStatus<'_>> {
+        self.entries.iter().map(|(path, entry)| AssetStatus {
+            path,
+            state: entry.phase.state(),
+            refusal: match entry.phase {
+                Phase::Refused { why, until } => Some((why, until)),
+                _ => None,
+            },
+        })
     }
 
     /// How many assets wait for a worker or are with one.

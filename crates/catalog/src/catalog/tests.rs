@@ -138,9 +138,16 @@ fn a_stale_asset_is_hashed_again_at_the_next_answer_whoever_asks() {
 fn a_preloaded_asset_that_only_passes_by_waits_for_its_next_answer() {
     let mut site = Site::new(Admission::default());
     let (path, version) = (path("a"), version("1"));
-    site.catalog.preload(NOW, &path, &version, "application/zip", Source::Passing, &mut site.out);
+    site.catalog.preload(
+        NOW,
+        &path,
+        &version,
+        "application/zip",
+        Source::Passing { fetch: false },
+        &mut site.out,
+    );
     assert_eq!(site.catalog.pending(), 0);
-    assert!(site.ask("a", "1", Some(1), Source::Passing).tee.is_some());
+    assert!(site.ask("a", "1", Some(1), Source::Passing { fetch: false }).tee.is_some());
 }
 
 #[test]
@@ -156,11 +163,11 @@ fn answers_that_flap_are_refused() {
 #[test]
 fn a_passing_answer_is_hashed_once_and_an_aborted_one_tried_again() {
     let mut site = Site::new(Admission::default().with_requests(1).with_prefixes(0));
-    let first = site.ask("a", "1", None, Source::Passing);
+    let first = site.ask("a", "1", None, Source::Passing { fetch: false });
     let job = first.tee.unwrap();
-    assert_eq!(site.ask("a", "1", None, Source::Passing).tee, None);
-    site.catalog.finished(NOW, job, Err(Failure::Interrupted), &mut site.out);
-    assert!(site.ask("a", "1", None, Source::Passing).tee.is_some());
+    assert_eq!(site.ask("a", "1", None, Source::Passing { fetch: false }).tee, None);
+    site.catalog.finished(NOW, job, Err(Failure::Dropped { progress: false }), &mut site.out);
+    assert!(site.ask("a", "1", None, Source::Passing { fetch: false }).tee.is_some());
 }
 
 #[test]
@@ -199,4 +206,56 @@ fn a_job_past_its_deadline_is_cancelled_and_the_next_one_starts() {
     site.catalog.on_timeout(deadline, &mut site.out);
     assert_eq!(site.out[0], Effect::Cancel(slow.id));
     assert_eq!(site.jobs()[0].path, path("next"));
+}
+
+#[test]
+fn a_purged_asset_is_retired_and_starts_over() {
+    let mut site = Site::new(Admission::default().with_requests(1).with_prefixes(0));
+    for name in ["pub/a", "pub/b", "other"] {
+        site.ask(name, "1", None, file());
+    }
+    let job = site.jobs().remove(0);
+    site.catalog.finished(NOW, job.id, Ok(()), &mut site.out);
+    let next = site.jobs().remove(0);
+    assert!(site.catalog.purge(NOW, &path("pub/a"), &mut site.out));
+    assert!(!site.catalog.purge(NOW, &path("pub/a"), &mut site.out));
+    assert_eq!(site.out.split_off(0), [Effect::Retire(path("pub/a"))]);
+    assert_eq!(site.catalog.purge_prefix(NOW, "/pub/", &mut site.out), 1);
+    assert_eq!(site.out.remove(0), Effect::Cancel(next.id));
+    assert_eq!(site.jobs()[0].path, path("other"));
+    assert!(!site.catalog.finished(NOW, next.id, Ok(()), &mut site.out));
+    assert_eq!(site.catalog.assets().count(), 1);
+}
+
+#[test]
+fn an_answer_too_many_to_be_hashed_in_passing_is_fetched() {
+    let admission = Admission::default().with_requests(1).with_prefixes(0).with_passing(1);
+    let mut site = Site::new(admission);
+    assert!(site.ask("a", "1", None, Source::Passing { fetch: true }).tee.is_some());
+    assert_eq!(site.ask("b", "1", None, Source::Passing { fetch: false }).state, AssetState::Cold);
+    assert_eq!(site.ask("b", "1", None, Source::Passing { fetch: true }).tee, None);
+    let job = site.jobs().remove(0);
+    assert_eq!((job.path, job.source, job.bytes), (path("b"), Source::Fetch, 2 << 20));
+}
+
+#[test]
+fn fetches_wait_for_the_budget_and_files_need_none() {
+    let admission = Admission::default().with_requests(1).with_prefixes(0).with_jobs(2);
+    let mut site = Site::new(admission.with_fetch_budget(4 << 20));
+    for name in ["a", "b"] {
+        site.ask(name, "1", None, Source::Fetch);
+    }
+    for job in site.jobs() {
+        site.catalog.finished(NOW, job.id, Ok(()), &mut site.out);
+    }
+    site.ask("c", "1", None, Source::Fetch);
+    assert_eq!(site.jobs(), []);
+    let due = site.catalog.next_deadline().unwrap();
+    assert_eq!(due, NOW + Duration::from_secs(1_800));
+    site.catalog.on_timeout(due, &mut site.out);
+    let job = site.jobs().remove(0);
+    site.catalog.unread(job.id, 1 << 20);
+    site.catalog.finished(due, job.id, Ok(()), &mut site.out);
+    site.ask("d", "1", None, Source::Fetch);
+    assert_eq!(site.catalog.next_deadline().unwrap(), due + Duration::from_secs(900));
 }

@@ -4,7 +4,8 @@ use manyhands_metainfo::{AssetPath, Version};
 
 use super::Catalog;
 use crate::demand::{Demand, Effect};
-use crate::entry::{AssetState, Entry, Phase};
+use crate::entry::{Entry, Phase};
+use crate::status::{AssetState, Refusal};
 
 /// Answers of one asset may differ this often within [`FLAPPING`] before it counts as somebody's own.
 const MOST_CHANGES: u32 = 8;
@@ -33,6 +34,32 @@ impl Catalog {
                 self.bound_cold();
             }
         }
+    }
+
+    /// Forgets an asset: its job is cancelled, its metainfo retired. Asked for again, it starts as any other.
+    /// `false` when nothing was known of it.
+    pub fn purge(&mut self, now: Duration, path: &AssetPath, out: &mut Vec<Effect>) -> bool {
+        let known = self.forget(path, out);
+        self.start_jobs(now, out);
+        known
+    }
+
+    /// Forgets all assets whose path starts with this text (`/pub/` for a folder), as
+    /// [`Catalog::purge`] does with one; returns how many.
+    pub fn purge_prefix(&mut self, now: Duration, prefix: &str, out: &mut Vec<Effect>) -> usize {
+        let below = |path: &&AssetPath| path.as_str().starts_with(prefix);
+        let mut paths: Vec<_> = self.entries.keys().filter(below).cloned().collect();
+        paths.sort_unstable();
+        for path in &paths {
+            self.forget(path, out);
+        }
+        self.start_jobs(now, out);
+        paths.len()
+    }
+
+    fn forget(&mut self, path: &AssetPath, out: &mut Vec<Effect>) -> bool {
+        self.detach(path, out);
+        self.entries.remove(path).is_some()
     }
 
     /// Makes sure that an entry for this path and version exists.
@@ -71,7 +98,7 @@ impl Catalog {
             if let Some(entry) = self.entries.get_mut(demand.path) {
                 // A stale asset was wanted: the next answer is enough to hash it again.
                 entry.phase = if flapping {
-                    Phase::Refused { until: now + FLAPPING }
+                    Phase::Refused { why: Refusal::Flapping, until: now + FLAPPING }
                 } else {
                     Phase::wanted()
                 };

@@ -40,7 +40,11 @@ impl Control {
 
     fn advance(&self, bytes: usize) -> Result<(), Failure> {
         self.hashed.fetch_add(bytes as u64, Ordering::Relaxed);
-        if self.cancelled.is_cancelled() { Err(Failure::Interrupted) } else { Ok(()) }
+        if self.cancelled.is_cancelled() {
+            Err(Failure::Dropped { progress: false })
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -89,7 +93,7 @@ pub(crate) fn stream(
         }
     }
     // An aborted transfer and a short one look alike from here: both are too short.
-    hasher.finish().map_err(|_: HashError| Failure::Interrupted)
+    hasher.finish().map_err(|_: HashError| Failure::Dropped { progress: false })
 }
 
 async fn next(
@@ -98,8 +102,8 @@ async fn next(
     control: &Control,
 ) -> Result<Option<Bytes>, Failure> {
     tokio::select! {
-        chunk = timeout_at(deadline, chunks.recv()) => chunk.map_err(|_| Failure::Interrupted),
-        () = control.cancelled.cancelled() => Err(Failure::Interrupted),
+        chunk = timeout_at(deadline, chunks.recv()) => chunk.map_err(|_| Failure::Dropped { progress: false }),
+        () = control.cancelled.cancelled() => Err(Failure::Dropped { progress: false }),
     }
 }
 
@@ -139,7 +143,10 @@ mod tests {
         let (feed, chunks) = mpsc::channel(8);
         let control = Control::default();
         control.cancel();
-        assert_eq!(worker(chunks, &control).await.unwrap_err(), Failure::Interrupted);
+        assert_eq!(
+            worker(chunks, &control).await.unwrap_err(),
+            Failure::Dropped { progress: false }
+        );
         assert!(feed.is_closed());
     }
 
@@ -154,7 +161,7 @@ mod tests {
         };
         let control = Control::default();
         let (result, ()) = tokio::join!(worker(chunks, &control), drip);
-        assert_eq!(result.unwrap_err(), Failure::Interrupted);
+        assert_eq!(result.unwrap_err(), Failure::Dropped { progress: false });
         assert!(control.hashed() < PACE);
     }
 }

@@ -70,7 +70,7 @@ impl Tee {
 
     fn give_up(&mut self) {
         if self.chunks.take().is_some() {
-            self.engine.job_ended(self.job, Err(Failure::Interrupted));
+            self.engine.job_ended(self.job, Err(Failure::Dropped { progress: false }));
         }
     }
 }

@@ -23,7 +23,7 @@ impl Engine {
     /// Starts a job.
     pub(super) fn start_job(&self, job: Job) {
         let Some(runtime) = self.runtime() else {
-            self.job_ended(job.id, Err(Failure::Interrupted));
+            self.job_ended(job.id, Err(Failure::Dropped { progress: false }));
             return;
         };
         let control = self.control(job.id);
@@ -38,8 +38,8 @@ impl Engine {
             Source::Fetch => {
                 runtime.spawn(async move { engine.fetch(job, control).await });
             }
-            Source::Passing | Source::None => {
-                self.job_ended(job.id, Err(Failure::Interrupted));
+            Source::Passing { .. } | Source::None => {
+                self.job_ended(job.id, Err(Failure::Dropped { progress: false }));
             }
         }
     }
@@ -50,12 +50,13 @@ impl Engine {
         let job = Job {
             id,
             path: offer.path.clone(),
+            bytes: version.length,
             version,
             content_type: offer.content_type.clone(),
-            source: Source::Passing,
+            source: Source::Passing { fetch: false },
         };
         let control = self.control(id);
-        self.hash_stream(job, queue, control, Failure::Interrupted);
+        self.hash_stream(job, queue, control, Failure::Dropped { progress: false });
         Tee::new(self.clone(), id, chunks)
     }
 
@@ -69,13 +70,13 @@ impl Engine {
     ) {
         let engine = self.clone();
         let Some(runtime) = self.runtime() else {
-            self.job_ended(job.id, Err(Failure::Interrupted));
+            self.job_ended(job.id, Err(Failure::Dropped { progress: false }));
             return;
         };
         self.work(job.id, move || {
             let hashes = hashing::stream(job.version.length, chunks, &control, &runtime);
             let hashes = hashes.map_err(|failure| match failure {
-                Failure::Interrupted => broken_off,
+                Failure::Dropped { .. } => broken_off,
                 other => other,
             });
             engine.publish(job, hashes, None);

@@ -121,7 +121,7 @@ impl Engine {
         let source = match (file, &self.0.fetch) {
             (Some(file), _) => Source::File(file.path.as_path().into()),
             (None, Some(_)) => Source::Fetch,
-            (None, None) if offer.teeable => Source::Passing,
+            (None, None) if offer.teeable => Source::Passing { fetch: false },
             (None, None) => Source::None,
         };
         let demand = Demand {
