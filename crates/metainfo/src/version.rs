@@ -59,6 +59,9 @@ pub enum Validator {
     /// A `Last-Modified` date, as sent, old enough against `Date` to count as strong
     /// (RFC 9110, section 8.8.2.2).
     LastModified(String),
+    /// Nothing, and nothing is needed: the operator says that this URL names its bytes for ever. Versions
+    /// then differ by their length alone.
+    Immutable,
 }
 
 impl Validator {
@@ -66,7 +69,7 @@ impl Validator {
     pub fn etag(&self) -> Option<&str> {
         match self {
             Self::Etag(tag) => Some(tag),
-            Self::LastModified(_) => None,
+            Self::LastModified(_) | Self::Immutable => None,
         }
     }
 }

@@ -153,6 +153,7 @@ fn validators() -> impl Strategy<Value = Validator> {
     prop_oneof![
         any::<String>().prop_map(Validator::Etag),
         any::<String>().prop_map(Validator::LastModified),
+        Just(Validator::Immutable),
     ]
 }
 
