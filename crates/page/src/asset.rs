@@ -5,10 +5,27 @@ use manyhands_metainfo::{AssetPath, Validator, Version};
 
 use crate::fields::{
     CacheControl, Disposition, LastModified, Unclear, Vary, content_length, content_range,
-    entity_tag, is_identity, last_modified,
+    entity_tag, is_cache_control, is_identity, last_modified,
 };
 use crate::gate::Facts;
 use crate::{AssetOffer, Headers, Policy, Reason, RequestHead, ResponseHead, media, visitor};
+
+/// Fields by which a server asks for credentials, or answers to them: RFC 9110 (section 11.6 and 11.7),
+/// RFC 8053, RFC 9449, Device Bound Session Credentials, the Login Status API.
+const OF_AUTHENTICATION: [&str; 12] = [
+    "www-authenticate",
+    "proxy-authenticate",
+    "authentication-info",
+    "proxy-authentication-info",
+    "optional-www-authenticate",
+    "authentication-control",
+    "dpop-nonce",
+    "sec-session-registration",
+    "sec-session-challenge",
+    "secure-session-registration",
+    "secure-session-challenge",
+    "set-login",
+];
 
 /// The file that an exchange offers which has passed every gate.
 pub(crate) fn offer<Q, R>(facts: Facts<'_, Q, R>) -> Result<AssetOffer, Reason>
@@ -108,8 +125,9 @@ where
     R: Headers + ?Sized,
 {
     // No Cache-Control at all is public enough: static servers send none.
-    for name in ["cache-control", "cdn-cache-control", "surrogate-control"] {
-        let directives = CacheControl::read(facts.response.headers, name)
+    for name in facts.response.headers.names().filter(|name| is_cache_control(name)) {
+        let name = name.to_ascii_lowercase();
+        let directives = CacheControl::read(facts.response.headers, &name)
             .map_err(|_| Reason::CacheControlUnclear)?;
         if directives.private {
             return Err(Reason::Private);
@@ -117,8 +135,18 @@ where
         if directives.no_store {
             return Err(Reason::NoStore);
         }
-        if directives.no_cache {
+        // Visitors who give one another a file are a shared cache, and `s-maxage` speaks to those; so does
+        // `max-age` in a field for delivery networks. In `Cache-Control` itself, `max-age=0` says that a
+        // copy must be compared with the site first, and that is what happens.
+        let for_networks = name != "cache-control";
+        if directives.no_cache
+            || directives.s_maxage_zero
+            || (for_networks && directives.max_age_zero)
+        {
             return Err(Reason::NoCache);
+        }
+        if directives.doubtful {
+            return Err(Reason::CacheControlUnclear);
         }
     }
     Ok(())
@@ -148,8 +176,7 @@ where
     Q: Headers + ?Sized,
     R: Headers + ?Sized,
 {
-    let fields = ["www-authenticate", "proxy-authenticate", "authentication-info"];
-    none_of(&facts.response, &fields, Reason::Authenticate)
+    none_of(&facts.response, &OF_AUTHENTICATION, Reason::Authenticate)
 }
 
 pub(crate) fn clear_site_data<Q, R>(facts: &mut Facts<'_, Q, R>) -> Result<(), Reason>

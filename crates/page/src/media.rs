@@ -42,11 +42,30 @@ impl MediaPattern {
 
 /// Types that browsers execute, render with the site's rights or treat as a stream of messages.
 fn is_active(essence: &str) -> bool {
-    const WORDS: [&str; 6] = ["html", "javascript", "ecmascript", "jscript", "livescript", "xsl"];
+    const WORDS: [&str; 13] = [
+        "html",
+        "javascript",
+        "ecmascript",
+        "jscript",
+        "livescript",
+        "vbscript",
+        "xsl",
+        "shockwave",
+        "silverlight",
+        // What steers a page from outside: web and cache manifests, speculation rules.
+        "manifest",
+        "speculationrules",
+        // What stands for another site's pages: signed exchanges, web bundles.
+        "signed-exchange",
+        "webbundle",
+    ];
     let xml = essence.ends_with("+xml") || essence.contains("/xml");
     xml || essence.starts_with("multipart/")
         || essence.starts_with("message/")
-        || matches!(essence, "text/css" | "text/event-stream" | "application/wasm")
+        || matches!(
+            essence,
+            "text/css" | "text/event-stream" | "application/wasm" | "application/hta"
+        )
         || WORDS.iter().any(|word| essence.contains(word))
 }
 

@@ -97,6 +97,7 @@ fn decided(case: &Value) -> Value {
             match offer.version.validator {
                 Validator::Etag(tag) => asset["etag"] = tag.into(),
                 Validator::LastModified(date) => asset["last_modified"] = date.into(),
+                Validator::Immutable => asset["immutable"] = true.into(),
             }
             case["asset"] = asset;
         }

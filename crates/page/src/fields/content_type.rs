@@ -19,6 +19,10 @@ impl ContentType {
     /// named twice.
     pub(crate) fn read<H: Headers + ?Sized>(headers: &H) -> Result<Option<Self>, Unclear> {
         let Some(value) = single(headers, "content-type")? else { return Ok(None) };
+        // The text is sent on, in JSON and as a header field: other bytes would not arrive as they left.
+        if !value.is_ascii() {
+            return Err(Unclear);
+        }
         let text = std::str::from_utf8(value).map_err(|_| Unclear)?.to_owned();
         if value.contains(&b',') && !value.contains(&b'"') {
             return Err(Unclear);
@@ -151,6 +155,19 @@ mod tests {
             "text/html; =a",
             "text/html; charset=a b",
             "te\u{e9}xt/html",
+            "text/html; title=\"\u{e9}\"",
+            "video/mp4, text/html; a=\"b\"",
+            "video/mp4; a=\"b\", text/html",
+            "video/mp4; a=\"b\", text/html; c=\"d\"",
+            "video/mp4; a=\"b\", c=\"d\"",
+            "video/mp4; a=\"b\\\"",
+            "video//mp4",
+            "video/mp4/x",
+            "video/mp4\0",
+            "video/mp4\u{b}",
+            "video/mp4; A=b; a=c",
+            "video/mp4; a = b",
+            "*/*; q",
         ] {
             assert_eq!(read(value), Err(Unclear), "{value}");
         }

@@ -91,8 +91,25 @@ mod tests {
             "bytes -9/10",
             "bytes 0-9",
             "bytes 0 - 9/10",
+            "bytes 0-9/10 ,",
+            "bytes 0-9/10, bytes 0-9/10",
+            "bytes 0-9/10;x",
+            "bytes 0-9/ 10",
+            "bytes 0-9/+10",
+            "bytes 0-9/0x10",
+            "bytes 0-9/-10",
+            "bytes -1-9/10",
+            "bytes 0-9/18446744073709551616",
+            "bytes 18446744073709551616-18446744073709551617/18446744073709551618",
+            "bytes 0-18446744073709551615/18446744073709551615",
+            "bytes */*",
+            "bytes\t0-9/10",
+            "bytes 0-9/\u{661}0",
         ] {
             assert_eq!(read(value), Err(Unclear), "{value}");
         }
+        assert!(read(" BYTES 0-9/10\t").is_ok());
+        let twice = [("content-range", "bytes 0-9/10"), ("content-range", "bytes 0-9/10")];
+        assert_eq!(content_range(&twice[..]), Err(Unclear));
     }
 }

@@ -17,7 +17,7 @@ mod vary;
 
 pub(crate) use accept::accepts_html;
 pub use accept::preferred_coding;
-pub(crate) use cache_control::CacheControl;
+pub(crate) use cache_control::{CacheControl, is_cache_control};
 pub(crate) use content_type::ContentType;
 pub(crate) use cookie::has_foreign_cookie;
 pub(crate) use disposition::Disposition;

@@ -11,6 +11,10 @@ const MAX_TAG: usize = 256;
 /// RFC 9110, section 8.8.2.2: a `Last-Modified` at least this much older than `Date` is strong.
 const SETTLED: Duration = Duration::from_secs(60);
 
+/// 1990-01-01. Reproducible builds and stores date all their files alike (0, 1, 1980-01-01): a date from
+/// before the web tells no versions apart.
+const FIRST: Duration = Duration::from_secs(631_152_000);
+
 /// An entity tag.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct EntityTag {
@@ -87,6 +91,9 @@ pub(crate) fn last_modified<H: Headers + ?Sized>(headers: &H) -> Result<LastModi
     let (Some(modified), Some(sent)) = (modified, sent) else { return Ok(LastModified::Unknown) };
     let (text, modified) = date(modified)?;
     let (_, sent) = date(sent)?;
+    if modified < SystemTime::UNIX_EPOCH + FIRST {
+        return Err(Unclear);
+    }
     Ok(match sent.duration_since(modified) {
         Ok(age) if age >= SETTLED => LastModified::Settled(text.to_owned()),
         _ => LastModified::Unsettled,
@@ -114,11 +121,32 @@ mod tests {
         let strong = EntityTag { weak: false, opaque: "\"a,b\"".to_owned() };
         assert_eq!(read(" \"a,b\" "), Ok(Some(strong.clone())));
         assert_eq!(read("W/\"a,b\""), Ok(Some(EntityTag { weak: true, ..strong })));
-        for value in ["", "a", "\"", "w/\"a\"", "\"a\"b\"", "\"a", "W/a", "\"a\", \"b\"", "\"ä\""]
-        {
+        for value in [
+            "",
+            "a",
+            "\"",
+            "w/\"a\"",
+            "\"a\"b\"",
+            "\"a",
+            "W/a",
+            "\"a\", \"b\"",
+            "\"ä\"",
+            "\"a b\"",
+            "\"a\tb\"",
+            "\"a\" x",
+            "W/ \"a\"",
+            "W/W/\"a\"",
+            "'a'",
+            "\"a\0\"",
+            "\"a\"; W/\"b\"",
+            "\u{201c}a\u{201d}",
+        ] {
             assert_eq!(read(value), Err(Unclear), "{value}");
         }
+        assert!(read(&format!("\"{}\"", "a".repeat(256))).is_ok());
         assert_eq!(read(&format!("\"{}\"", "a".repeat(257))), Err(Unclear));
+        let twice = [("etag", "\"a\""), ("ETag", "\"a\"")];
+        assert_eq!(entity_tag(&twice[..]), Err(Unclear));
     }
 
     #[test]
@@ -155,6 +183,18 @@ mod tests {
             assert_eq!(read(doubtful, early), Err(Unclear), "{doubtful}");
             assert_eq!(read(modified, doubtful), Err(Unclear), "{doubtful}");
         }
+        for constant in [
+            "Thu, 01 Jan 1970 00:00:00 GMT",
+            "Thu, 01 Jan 1970 00:00:01 GMT",
+            "Tue, 01 Jan 1980 00:00:00 GMT",
+            "Sun, 31 Dec 1989 23:59:59 GMT",
+        ] {
+            assert_eq!(read(constant, early), Err(Unclear), "{constant}");
+        }
+        assert!(matches!(
+            read("Mon, 01 Jan 1990 00:00:00 GMT", early),
+            Ok(LastModified::Settled(_))
+        ));
         let alone = [("last-modified", modified)];
         assert_eq!(last_modified(&alone[..]), Ok(LastModified::Unknown));
     }

@@ -47,5 +47,18 @@ mod tests {
         assert_eq!(read(&["*"]), (true, true));
         assert_eq!(read(&["\"Accept-Encoding\""]), (false, true));
         assert_eq!(read(&["Accept-Encoding;q=1"]), (false, true));
+        assert_eq!(read(&["Accept-Encoding", "", " *\t"]), (true, true));
+        for value in [
+            "Accept-Encoding\u{a0}",
+            "Accept-Encoding\u{b}",
+            "Accept Encoding",
+            "accept-encodings",
+            "\u{e9}",
+            "**",
+            "accept-encoding=1",
+            "'accept-encoding'",
+        ] {
+            assert_eq!(read(&[value]), (false, true), "{value}");
+        }
     }
 }
