@@ -127,10 +127,15 @@ def metainfo():
 
     digest = hashlib.sha256(b"hello").digest()
     record = {"path": "/hello.txt", "content_type": "text/plain", "length": 5, "piece_length": 262144, "pieces": info["pieces"],
-              "digests": digest, "root": digest.hex(), "sha256": digest.hex()}
+              "pages": digest, "root": digest.hex(), "sha256": digest.hex()}
     identity = {"device": 1, "inode": 2, "size": 5, "mtime_ns": -1, "ctime_ns": 1790000000123456789}
     put("record", "fetched", bencode({**record, "version": {"validator": {"Etag": '"v1"'}, "length": 5, "file": []}}))
     put("record", "local", bencode({**record, "version": {"validator": {"LastModified": "Sun, 06 Nov 1994 08:49:37 GMT"}, "length": 5, "file": [identity]}}))
+
+    state = hashlib.sha256().digest() + bytes(8)  # of the right length: eight words and the number of blocks
+    progress = {"version": {"validator": {"Etag": '"v1"'}, "length": 1000000, "file": []}, "digests_file": "a.new", "piece_length": 262144, "position": 262144,
+                "pieces": hashlib.sha1(b"").digest(), "page": digest * 4, "pages": b"", "whole": state + bytes(1)}
+    put("progress", "a quarter", bencode(progress))
 
     manifest = {"v": 1, "path": "/hello.txt", "length": 5, "type": "text/plain", "etag": '"v1"', "infohash": hashlib.sha1(bencode(info)).hexdigest(),
                 "pieceLength": 262144, "root": digest.hex(), "unit": 65536, "digests": base64.b64encode(digest).decode()}

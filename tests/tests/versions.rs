@@ -4,16 +4,14 @@
 use std::fs;
 
 use http::StatusCode;
-use manyhands_metainfo::{Hasher, piece_length};
+use manyhands_metainfo::Hashes;
 use manyhands_testkit::{Site, content, plain};
 
 const LENGTH: usize = 2 << 20;
 
 fn root_of(version: u8) -> String {
     let bytes = content(version, LENGTH);
-    let mut hasher = Hasher::new(LENGTH as u64, piece_length(LENGTH as u64));
-    hasher.update(&bytes).unwrap();
-    hasher.finish().unwrap().root.to_string()
+    Hashes::of(&bytes, 0).0.root.to_string()
 }
 
 /// Replaces the file as careful programs do, and as careless ones do.

@@ -4,10 +4,9 @@ use sha1::Sha1;
 use sha2::{Digest as _, Sha256};
 
 use crate::{
-    Digest, Hashes,
+    DIGESTS_PER_PAGE, Digest, Hashes,
     hashes::{LEAF, UNIT, piece_length as default_piece_length},
-    merkle::{LEAVES_PER_UNIT, unit_digest},
-    merkle_root,
+    merkle::{LEAVES_PER_UNIT, page_root, root_of_pages, unit_digest},
 };
 
 /// The bytes given are not those announced: what was hashed is not the file.
@@ -33,19 +32,22 @@ pub enum HashError {
 /// Hashes a file of known length as its bytes come by, in slices of any size: SHA-1 of the pieces
 /// (BEP 3), the 64 KiB layer of the SHA-256 tree (BEP 52) and SHA-256 of the whole.
 ///
-/// Keeps 20 bytes a piece and 32 bytes a unit (1/2048 of the file), grown as bytes come, so a
-/// length that lies costs nothing.
+/// Keeps 20 bytes a piece and 32 bytes a page of units, grown as bytes come, so a length that lies
+/// costs nothing; the digests of units go into the caller's buffer. Between two pieces the work so far
+/// can be put aside, see [`Hasher::progress`].
 #[derive(Debug, Clone)]
 pub struct Hasher {
-    length: u64,
-    piece_length: u32,
-    position: u64,
-    piece: Sha1,
-    pieces: Vec<u8>,
-    leaf: Sha256,
-    leaves: Vec<Digest>,
-    digests: Vec<Digest>,
-    whole: Sha256,
+    pub(crate) length: u64,
+    pub(crate) piece_length: u32,
+    pub(crate) position: u64,
+    pub(crate) piece: Sha1,
+    pub(crate) pieces: Vec<u8>,
+    pub(crate) leaf: Sha256,
+    pub(crate) leaves: Vec<Digest>,
+    /// Digests of the page that is not full yet.
+    pub(crate) page: Vec<Digest>,
+    pub(crate) pages: Vec<Digest>,
+    pub(crate) whole: Sha256,
 }
 
 impl Hasher {
@@ -62,16 +64,19 @@ impl Hasher {
             pieces: Vec::new(),
             leaf: Sha256::new(),
             leaves: Vec::with_capacity(LEAVES_PER_UNIT),
-            digests: Vec::new(),
+            page: Vec::new(),
+            pages: Vec::new(),
             whole: Sha256::new(),
         }
     }
 
-    /// Takes the next bytes of the file.
+    /// Takes the next bytes of the file, and adds the digest of each unit that is complete to `digests`:
+    /// the nodes of the BEP 52 tree at the 64 KiB layer. The last unit of a longer file is filled up to
+    /// four leaves with zeros; a file of one unit has its root there.
     ///
     /// # Errors
     /// [`HashError::TooLong`] when they go past the length; the hasher is then of no more use.
-    pub fn update(&mut self, mut bytes: &[u8]) -> Result<(), HashError> {
+    pub fn update(&mut self, mut bytes: &[u8], digests: &mut Vec<Digest>) -> Result<(), HashError> {
         if bytes.len() as u64 > self.length - self.position {
             return Err(HashError::TooLong { length: self.length });
         }
@@ -85,7 +90,7 @@ impl Hasher {
             self.leaf.update(now);
             self.whole.update(now);
             self.position += now.len() as u64;
-            self.close_what_is_full();
+            self.close_what_is_full(digests);
             bytes = later;
         }
         Ok(())
@@ -96,21 +101,29 @@ impl Hasher {
         self.position
     }
 
+    /// Bytes to the end of the current piece, or of the file: never zero before its end.
+    pub fn to_piece_end(&self) -> u64 {
+        self.to_boundary(self.piece_length.into()).min(self.length - self.position)
+    }
+
     /// The hashes of the file.
     ///
     /// # Errors
     /// [`HashError::TooShort`] when bytes are missing.
     pub fn finish(self) -> Result<Hashes, HashError> {
-        let Self { length, piece_length, position, pieces, digests, whole, .. } = self;
+        let Self { length, piece_length, position, pieces, mut pages, page, whole, .. } = self;
         if position != length {
             return Err(HashError::TooShort { position, length });
+        }
+        if !page.is_empty() {
+            pages.push(page_root(&page, pages.is_empty()));
         }
         Ok(Hashes {
             length,
             piece_length,
             pieces,
-            root: merkle_root(&digests),
-            digests,
+            root: root_of_pages(&pages),
+            pages,
             sha256: Digest::from_bytes(whole.finalize().into()),
         })
     }
@@ -119,7 +132,7 @@ impl Hasher {
         size - self.position % size
     }
 
-    fn close_what_is_full(&mut self) {
+    fn close_what_is_full(&mut self, digests: &mut Vec<Digest>) {
         let at_end = self.position == self.length;
         if at_end || self.position.is_multiple_of(self.piece_length.into()) {
             self.pieces.extend_from_slice(&self.piece.finalize_reset());
@@ -128,8 +141,15 @@ impl Hasher {
             self.leaves.push(Digest::from_bytes(self.leaf.finalize_reset().into()));
         }
         if at_end || self.position.is_multiple_of(UNIT) {
-            self.digests.push(unit_digest(&self.leaves, self.length <= UNIT));
+            let digest = unit_digest(&self.leaves, self.length <= UNIT);
             self.leaves.clear();
+            digests.push(digest);
+            self.page.push(digest);
+        }
+        // A page that ends with the file may be the only one: `finish` knows.
+        if !at_end && self.page.len() == DIGESTS_PER_PAGE {
+            self.pages.push(page_root(&self.page, false));
+            self.page.clear();
         }
     }
 }

@@ -5,8 +5,8 @@
 //! results go out as values.
 //!
 //! Entry types: [`AssetPath`] names an asset; [`Hasher`] turns its bytes, in one pass, into
-//! [`Hashes`]. Everything else is made of these two: [`Torrent`], [`Magnet`], [`Manifest`],
-//! [`digest_page`] and [`Record`].
+//! [`Hashes`]. Everything else is made of these two: [`Torrent`], [`Magnet`], [`Manifest`] and
+//! [`Record`]. [`Progress`] is a pass over a file put aside.
 //!
 //! ```
 //! use manyhands_metainfo::{AssetPath, Hasher, Torrent, piece_length};
@@ -14,10 +14,12 @@
 //! let path = AssetPath::parse("/files/./hello%7eworld.txt")?;
 //! assert_eq!(path.as_str(), "/files/hello~world.txt");
 //!
+//! let mut digests = Vec::new();
 //! let mut hasher = Hasher::new(5, piece_length(5));
-//! hasher.update(b"hel")?;
-//! hasher.update(b"lo")?;
+//! hasher.update(b"hel", &mut digests)?;
+//! hasher.update(b"lo", &mut digests)?;
 //! let hashes = hasher.finish()?;
+//! assert!(hashes.has_page(0, &digests));
 //!
 //! let torrent = Torrent::new(&path.file_name(), &hashes)?
 //!     .with_web_seed("https://example.org/files/hello~world.txt");
@@ -36,6 +38,7 @@ mod merkle;
 mod metalink;
 mod parse;
 mod path;
+mod progress;
 mod record;
 mod torrent;
 mod version;
@@ -43,14 +46,15 @@ mod version;
 pub use digest::{Digest, HexError, InfoHash};
 pub use file_tree::{FileTree, FileTreeBuilder};
 pub use hasher::{HashError, Hasher};
-pub use hashes::{DIGESTS_PER_PAGE, Hashes, UNIT, digest_page, piece_length};
+pub use hashes::{DIGESTS_PER_PAGE, Hashes, UNIT, digest_bytes, digests_of, piece_length};
 pub use layout::{FileEntry, Layout, LayoutError, NameError, Span};
 pub use magnet::Magnet;
 pub use manifest::{Manifest, ManifestError};
-pub use merkle::merkle_root;
+pub use merkle::{merkle_root, page_root};
 pub use metalink::Metalink;
 pub use parse::{ParseError, ParsedTorrent, parse};
 pub use path::{AssetPath, PathError};
+pub use progress::{Progress, ProgressError};
 pub use record::{Record, RecordError};
 pub use torrent::{Torrent, TorrentError};
 pub use version::{FileIdentity, LocalFile, Validator, Version};

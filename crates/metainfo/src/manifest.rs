@@ -4,7 +4,8 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AssetPath, DIGESTS_PER_PAGE, Digest, Hashes, InfoHash, UNIT, digest_page, merkle_root,
+    AssetPath, DIGESTS_PER_PAGE, Digest, Hashes, InfoHash, UNIT, digest_bytes, digests_of,
+    merkle_root,
 };
 
 /// The only version there is. A reader that meets another falls back to plain HTTP.
@@ -36,8 +37,7 @@ pub enum ManifestError {
 
 /// The manifest of an asset, version 1.
 ///
-/// Carries the first [`DIGESTS_PER_PAGE`] digests; further ones are pages of their own, see
-/// [`digest_page`].
+/// Carries the first [`DIGESTS_PER_PAGE`] digests; further ones are pages of their own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
     v: u32,
@@ -57,13 +57,14 @@ pub struct Manifest {
 
 impl Manifest {
     /// Describes the asset at `path`. `etag` is the strong entity tag as sent, quotes included;
-    /// `None` when the site sends none.
+    /// `None` when the site sends none. `first_page` holds the first [`DIGESTS_PER_PAGE`] digests.
     pub fn new(
         path: &AssetPath,
         content_type: &str,
         etag: Option<&str>,
         info_hash: &InfoHash,
         hashes: &Hashes,
+        first_page: &[Digest],
     ) -> Self {
         Self {
             v: FORMAT,
@@ -75,7 +76,7 @@ impl Manifest {
             piece_length: hashes.piece_length,
             root: hashes.root,
             unit: UNIT,
-            digests: STANDARD.encode(digest_page(hashes, 0).unwrap_or_default()),
+            digests: STANDARD.encode(digest_bytes(first_page)),
         }
     }
 
@@ -149,8 +150,7 @@ impl Manifest {
 
     fn decode_digests(&self) -> Option<Vec<Digest>> {
         let bytes = STANDARD.decode(&self.digests).ok()?;
-        let (digests, rest) = bytes.as_chunks::<{ Digest::SIZE }>();
-        rest.is_empty().then(|| digests.iter().copied().map(Digest::from_bytes).collect())
+        digests_of(&bytes)
     }
 
     fn check(&self) -> Result<(), ManifestError> {

@@ -2,25 +2,58 @@
 
 use sha2::{Digest as _, Sha256};
 
-use crate::Digest;
+use crate::{DIGESTS_PER_PAGE, Digest};
 
 /// Leaves of one 64 KiB unit.
 pub(crate) const LEAVES_PER_UNIT: usize = 4;
+
+/// Levels between a leaf and a unit.
+const UNIT_HEIGHT: u32 = LEAVES_PER_UNIT.ilog2();
+/// Levels between a unit and a page of units.
+const PAGE_HEIGHT: u32 = DIGESTS_PER_PAGE.ilog2();
 
 /// The BEP 52 pieces root, from the digests of the 64 KiB layer.
 ///
 /// One digest is its own root; none, the empty file, gives [`Digest::ZERO`].
 pub fn merkle_root(digests: &[Digest]) -> Digest {
-    let height = digests.len().next_power_of_two().ilog2();
-    // What stands for a whole missing subtree at each height: at this layer, four zero leaves.
-    let mut missing = vec![tree(&[Digest::ZERO; LEAVES_PER_UNIT], 2, &[])];
-    for below in 0..height as usize {
-        missing.push(node(missing[below], missing[below]));
+    root_of_layer(digests, zero_subtree(UNIT_HEIGHT))
+}
+
+/// The root over one page of digests. `only` says that the file has no other page, and then this is its
+/// pieces root; else a short last page is filled up with zeros to [`DIGESTS_PER_PAGE`].
+pub fn page_root(digests: &[Digest], only: bool) -> Digest {
+    if only {
+        return merkle_root(digests);
     }
-    match digests {
+    tree(digests, PAGE_HEIGHT, &missing_subtrees(zero_subtree(UNIT_HEIGHT), PAGE_HEIGHT))
+}
+
+/// The BEP 52 pieces root, from the roots of all pages.
+pub(crate) fn root_of_pages(pages: &[Digest]) -> Digest {
+    root_of_layer(pages, zero_subtree(UNIT_HEIGHT + PAGE_HEIGHT))
+}
+
+/// The root over all nodes of one layer; `missing` is what stands there beyond the end of the file.
+fn root_of_layer(nodes: &[Digest], missing: Digest) -> Digest {
+    let height = nodes.len().next_power_of_two().ilog2();
+    match nodes {
         [] => Digest::ZERO,
-        _ => tree(digests, height, &missing),
+        _ => tree(nodes, height, &missing_subtrees(missing, height)),
     }
+}
+
+/// What stands for a missing subtree at each height above a layer, from the layer up.
+fn missing_subtrees(layer: Digest, height: u32) -> Vec<Digest> {
+    let above = (0..height).scan(layer, |below, _| {
+        *below = node(*below, *below);
+        Some(*below)
+    });
+    std::iter::once(layer).chain(above).collect()
+}
+
+/// The root over `1 << height` zero leaves.
+fn zero_subtree(height: u32) -> Digest {
+    (0..height).fold(Digest::ZERO, |below, _| node(below, below))
 }
 
 /// The digest of one unit from its leaves, one to four.

@@ -1,13 +1,15 @@
 //! What the asset store keeps of one asset, as the bytes of one file.
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
+use crate::hashes::{DIGESTS_PER_PAGE, digest_bytes, digests_of};
 use crate::{AssetPath, Digest, Hashes, InfoHash, Torrent, Version};
 
 /// What every record starts with. The number is raised whenever the meaning of the rest changes.
 /// It stands before the bencode, so that no parser sees a format it was not made for.
-const HEADER: &[u8] = b"manyhands asset 1\n";
+const HEADER: &[u8] = b"manyhands asset 2\n";
 
 /// Why a record was refused. In every case the asset is hashed again, never guessed at.
 #[derive(Debug, thiserror::Error)]
@@ -22,15 +24,20 @@ pub enum RecordError {
     /// Whole, but written by another version of this software.
     #[error("record has another format")]
     UnknownFormat,
-    /// Sealed and well-formed, but its parts contradict one another.
+    /// Sealed and well-formed, but its parts contradict one another, or the digests before it.
     #[error("record contradicts itself")]
     Inconsistent,
 }
 
+/// Longest record without its digests: 20 bytes a piece and 32 a page, enough for 50 TB.
+const MAX_HEAD: u64 = 64 << 20;
+
 /// One asset in the store: what it is, which version of it was hashed, and the hashes.
 ///
-/// As bytes: a line with the number of the format, a bencoded dictionary, and the SHA-256 of all
-/// that, so that a file torn by a crash or a full disk is refused.
+/// The file of an asset holds its digests, 32 bytes each, so that they can be written while it is hashed
+/// and a page of them read alone; then this record: a line with the number of the format, a bencoded
+/// dictionary, the SHA-256 of both, and their length together in eight bytes. A file torn by a crash or a
+/// full disk has no such end, and is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
     /// Path of the asset.
@@ -65,10 +72,20 @@ impl Record {
         self.torrent().info_hash()
     }
 
-    /// The content of the file.
-    pub fn to_bytes(&self) -> Vec<u8> {
+    /// Bytes of digests in front of the record in its file.
+    pub fn digests_size(&self) -> u64 {
+        self.hashes.units() * Digest::SIZE as u64
+    }
+
+    /// Where page `page` of the digests lies in the file: position and length in bytes.
+    pub fn page_place(&self, page: usize) -> (u64, usize) {
+        let position = page as u64 * (DIGESTS_PER_PAGE * Digest::SIZE) as u64;
+        (position, self.hashes.page_size(page) * Digest::SIZE)
+    }
+
+    /// What follows the digests in the file.
+    pub fn to_tail(&self) -> Vec<u8> {
         let hashes = &self.hashes;
-        let digests: Vec<u8> = hashes.digests.iter().flat_map(Digest::as_bytes).copied().collect();
         let stored = Stored {
             path: self.path.clone(),
             content_type: self.content_type.clone(),
@@ -76,49 +93,97 @@ impl Record {
             length: hashes.length,
             piece_length: hashes.piece_length,
             pieces: ByteBuf::from(hashes.pieces.clone()),
-            digests: ByteBuf::from(digests),
+            pages: ByteBuf::from(digest_bytes(&hashes.pages)),
             root: hashes.root,
             sha256: hashes.sha256,
         };
-        let dictionary = bendy::serde::to_bytes(&stored)
-            .expect("strings and integers in structs always have a bencoded form");
-        let mut bytes = [HEADER, &dictionary].concat();
-        let seal = Digest::of(&bytes);
-        bytes.extend_from_slice(seal.as_bytes());
-        bytes
+        let mut tail = seal(HEADER, &stored);
+        tail.extend_from_slice(&(tail.len() as u64).to_be_bytes());
+        tail
     }
 
-    /// Reads the content of a file.
+    /// How many bytes at the end of a file make up its record, from the last eight of them.
+    ///
+    /// # Errors
+    /// [`RecordError::Torn`] when no record is that long.
+    pub fn tail_size(end: [u8; 8]) -> Result<u64, RecordError> {
+        let head = u64::from_be_bytes(end);
+        if head > MAX_HEAD { Err(RecordError::Torn) } else { Ok(head + 8) }
+    }
+
+    /// Reads what follows the digests in a file; these are for [`Hashes::has_page`] to prove.
     ///
     /// # Errors
     /// See [`RecordError`].
-    pub fn from_bytes(bytes: &[u8]) -> Result<Self, RecordError> {
-        let (content, seal) =
-            bytes.split_last_chunk::<{ Digest::SIZE }>().ok_or(RecordError::Torn)?;
-        if Digest::of(content).as_bytes() != seal {
+    pub fn from_tail(tail: &[u8]) -> Result<Self, RecordError> {
+        let (sealed, end) = tail.split_last_chunk::<8>().ok_or(RecordError::Torn)?;
+        if Self::tail_size(*end)? != tail.len() as u64 {
             return Err(RecordError::Torn);
         }
-        let dictionary = content.strip_prefix(HEADER).ok_or(RecordError::UnknownFormat)?;
-        let stored: Stored = bendy::serde::Deserializer::from_bytes(dictionary)
-            .with_forbid_trailing_bytes(true)
-            .deserialize()?;
-        let (digests, rest) = stored.digests.as_chunks::<{ Digest::SIZE }>();
+        let stored: Stored = unseal(HEADER, sealed)?;
         let hashes = Hashes {
             length: stored.length,
             piece_length: stored.piece_length,
             pieces: stored.pieces.into_vec(),
-            digests: digests.iter().copied().map(Digest::from_bytes).collect(),
+            pages: digests_of(&stored.pages).ok_or(RecordError::Inconsistent)?,
             root: stored.root,
             sha256: stored.sha256,
         };
         let version = stored.version;
         let sizes_agree = version.length == hashes.length
             && version.file.is_none_or(|file| file.size == hashes.length);
-        if !rest.is_empty() || !sizes_agree || !hashes.is_consistent() {
+        if !sizes_agree || !hashes.is_consistent() {
             return Err(RecordError::Inconsistent);
         }
         Ok(Self { path: stored.path, content_type: stored.content_type, version, hashes })
     }
+
+    /// The content of the whole file; `digests` are those of all units.
+    pub fn to_bytes(&self, digests: &[Digest]) -> Vec<u8> {
+        [digest_bytes(digests), self.to_tail()].concat()
+    }
+
+    /// Reads the content of a whole file: the record, and the digests of all units.
+    ///
+    /// # Errors
+    /// See [`RecordError`].
+    pub fn from_bytes(bytes: &[u8]) -> Result<(Self, Vec<Digest>), RecordError> {
+        let end = bytes.last_chunk::<8>().ok_or(RecordError::Torn)?;
+        let tail = usize::try_from(Self::tail_size(*end)?).unwrap_or(usize::MAX);
+        let start = bytes.len().checked_sub(tail).ok_or(RecordError::Torn)?;
+        let (digests, tail) = bytes.split_at(start);
+        let record = Self::from_tail(tail)?;
+        let digests = digests_of(digests).ok_or(RecordError::Inconsistent)?;
+        let mut pages = digests.chunks(DIGESTS_PER_PAGE).enumerate();
+        if digests.len() as u64 != record.hashes.units()
+            || !pages.all(|(number, page)| record.hashes.has_page(number, page))
+        {
+            return Err(RecordError::Inconsistent);
+        }
+        Ok((record, digests))
+    }
+}
+
+/// A header, a bencoded dictionary and the SHA-256 of both.
+pub(crate) fn seal<T: Serialize>(header: &[u8], content: &T) -> Vec<u8> {
+    let dictionary = bendy::serde::to_bytes(content)
+        .expect("strings and integers in structs always have a bencoded form");
+    let mut bytes = [header, &dictionary].concat();
+    let seal = Digest::of(&bytes);
+    bytes.extend_from_slice(seal.as_bytes());
+    bytes
+}
+
+/// What [`seal`] wrote.
+pub(crate) fn unseal<T: DeserializeOwned>(header: &[u8], bytes: &[u8]) -> Result<T, RecordError> {
+    let (content, seal) = bytes.split_last_chunk::<{ Digest::SIZE }>().ok_or(RecordError::Torn)?;
+    if Digest::of(content).as_bytes() != seal {
+        return Err(RecordError::Torn);
+    }
+    let dictionary = content.strip_prefix(header).ok_or(RecordError::UnknownFormat)?;
+    Ok(bendy::serde::Deserializer::from_bytes(dictionary)
+        .with_forbid_trailing_bytes(true)
+        .deserialize()?)
 }
 
 /// Unknown fields are denied here and in all that is inside: `bendy` skips them by recursion, which
@@ -132,7 +197,7 @@ struct Stored {
     length: u64,
     piece_length: u32,
     pieces: ByteBuf,
-    digests: ByteBuf,
+    pages: ByteBuf,
     root: Digest,
     sha256: Digest,
 }

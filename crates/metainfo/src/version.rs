@@ -65,6 +65,13 @@ pub enum Validator {
 }
 
 impl Validator {
+    /// As sent: what `If-Range` takes (RFC 9110, section 13.1.5).
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Etag(text) | Self::LastModified(text) => text,
+        }
+    }
+
     /// The entity tag, quoted, when the origin sent one.
     pub fn etag(&self) -> Option<&str> {
         match self {

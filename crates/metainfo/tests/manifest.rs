@@ -2,35 +2,35 @@
 #![allow(clippy::unwrap_used, reason = "test code: a panic is the failure")]
 
 use manyhands_metainfo::{
-    AssetPath, Digest, Hasher, Hashes, InfoHash, Manifest, ManifestError, UNIT, merkle_root,
+    AssetPath, Digest, Hashes, InfoHash, Manifest, ManifestError, UNIT, merkle_root, page_root,
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 const HASH: InfoHash = InfoHash::from_bytes([0x1f; 20]);
 
-fn hashes(bytes: &[u8]) -> Hashes {
-    let mut hasher = Hasher::new(bytes.len() as u64, 262_144);
-    hasher.update(bytes).unwrap();
-    hasher.finish().unwrap()
+fn hashes(bytes: &[u8]) -> (Hashes, Vec<Digest>) {
+    Hashes::of(bytes, 262_144)
 }
 
-fn manifest(hashes: &Hashes) -> Manifest {
+fn manifest((hashes, digests): &(Hashes, Vec<Digest>)) -> Manifest {
     let path = AssetPath::parse("/files/a b.zip").unwrap();
-    Manifest::new(&path, "application/zip", Some("\"v1\""), &HASH, hashes)
+    let first_page = &digests[..digests.len().min(1_024)];
+    Manifest::new(&path, "application/zip", Some("\"v1\""), &HASH, hashes, first_page)
 }
 
 /// Hashes of a file of so many units, without the file.
-fn large(units: u32) -> Hashes {
+fn large(units: u32) -> (Hashes, Vec<Digest>) {
     let digests: Vec<_> = (0..units).map(|n| Digest::of(&n.to_be_bytes())).collect();
-    Hashes {
+    let hashes = Hashes {
         length: u64::from(units) * UNIT,
         piece_length: 1 << 20,
         pieces: Vec::new(),
+        pages: digests.chunks(1_024).map(|page| page_root(page, units <= 1_024)).collect(),
         root: merkle_root(&digests),
-        digests,
         sha256: Digest::ZERO,
-    }
+    };
+    (hashes, digests)
 }
 
 #[test]
@@ -45,23 +45,25 @@ fn json_is_exactly_this() {
             + r#""unit":65536,"digests":"ungWv48Bz+pBQUDeXa4iI7ADYaOWF3qctBD/YfIAFa0="}"#
     );
     let path = AssetPath::parse("/a").unwrap();
-    let without = Manifest::new(&path, "x/y", None, &HASH, &hashes(b"abc")).to_json();
+    let without = {
+        let (hashes, digests) = hashes(b"abc");
+        Manifest::new(&path, "x/y", None, &HASH, &hashes, &digests).to_json()
+    };
     assert!(without.contains(r#""etag":null,"#), "{without}");
 }
 
 #[test]
 fn what_is_written_is_read() {
     for units in [1, 2, 1_023, 1_024, 1_025, 5_000] {
-        let hashes = large(units);
-        let written = manifest(&hashes);
+        let (hashes, digests) = large(units);
+        let written = manifest(&(hashes.clone(), digests.clone()));
         let read = Manifest::from_json(&written.to_json()).unwrap();
         assert_eq!(read, written);
         assert_eq!(read.path().as_str(), "/files/a%20b.zip");
         assert_eq!((read.length(), read.piece_length()), (hashes.length, hashes.piece_length));
         assert_eq!((read.content_type(), read.etag()), ("application/zip", Some("\"v1\"")));
         assert_eq!((read.info_hash(), read.root()), (HASH, hashes.root));
-        let inline = hashes.digests.len().min(1_024);
-        assert_eq!(read.digests(), hashes.digests[..inline], "{units} units");
+        assert_eq!(read.digests(), digests[..digests.len().min(1_024)], "{units} units");
     }
     let empty = Manifest::from_json(&manifest(&hashes(b"")).to_json()).unwrap();
     assert!(empty.digests().is_empty());
@@ -134,7 +136,7 @@ proptest! {
         }
         if let Ok(read) = Manifest::from_json(std::str::from_utf8(&bytes).unwrap()) {
             prop_assert_eq!(read.root(), merkle_root(&read.digests()));
-            prop_assert_eq!(read.digests(), hashes.digests);
+            prop_assert_eq!(read.digests(), &hashes.1[..]);
         }
     }
 }

@@ -19,7 +19,7 @@ use std::process::ExitCode;
 #[doc(hidden)]
 pub use libfuzzer_sys;
 
-pub use metainfo::{asset_path, manifest, record, torrent};
+pub use metainfo::{asset_path, manifest, progress, record, torrent};
 pub use page::{csp, head, injected_tree, injector};
 pub use protocol::{sdp, stun, swarms, tracker_message};
 pub use server::config;
@@ -36,6 +36,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("injected_tree", injected_tree),
     ("injector", injector),
     ("manifest", manifest),
+    ("progress", progress),
     ("record", record),
     ("sdp", sdp),
     ("stun", stun),

@@ -1,6 +1,6 @@
 //! Paths, torrents, records and manifests.
 
-use manyhands_metainfo::{AssetPath, Digest, Manifest, Record, parse};
+use manyhands_metainfo::{AssetPath, Digest, Manifest, Progress, Record, parse};
 
 use crate::text;
 
@@ -25,16 +25,33 @@ pub fn torrent(data: &[u8]) {
 }
 
 /// A record is read back alike and makes a torrent that others can read. The input is also tried as
-/// the dictionary of a record with a good seal, which no mutation would find.
+/// the dictionary of a record with a good seal and end, which no mutation would find.
 pub fn record(data: &[u8]) {
-    let mut sealed = [b"manyhands asset 1\n", data].concat();
-    sealed.extend_from_slice(Digest::of(&sealed).as_bytes());
-    for bytes in [data, &sealed] {
-        let Ok(record) = Record::from_bytes(bytes) else { continue };
-        assert_eq!(Record::from_bytes(&record.to_bytes()).ok().as_ref(), Some(&record));
+    let mut sealed = sealed(b"manyhands asset 2\n", data);
+    sealed.extend_from_slice(&(sealed.len() as u64).to_be_bytes());
+    let _ = Record::from_bytes(data);
+    for tail in [data, &sealed] {
+        let Ok(record) = Record::from_tail(tail) else { continue };
+        assert_eq!(Record::from_tail(&record.to_tail()).ok().as_ref(), Some(&record));
         let torrent = parse(&record.torrent().to_bytes()).expect("our own torrent");
         assert_eq!(torrent.info_hash, Some(record.info_hash()));
     }
+}
+
+/// Hashing that was put aside is taken up where it was, or refused.
+pub fn progress(data: &[u8]) {
+    for bytes in [data, &sealed(b"manyhands progress 1\n", data)] {
+        let Ok(progress) = Progress::from_bytes(bytes) else { continue };
+        let position = progress.position();
+        assert!(position < progress.version.length);
+        assert_eq!(progress.into_hasher().position(), position);
+    }
+}
+
+fn sealed(header: &[u8], content: &[u8]) -> Vec<u8> {
+    let mut sealed = [header, content].concat();
+    sealed.extend_from_slice(Digest::of(&sealed).as_bytes());
+    sealed
 }
 
 /// A manifest is read back alike.
