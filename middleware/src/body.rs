@@ -88,10 +88,8 @@ impl<B: Body<Data = Bytes>> Body for ManyhandsBody<B> {
                     None => {}
                 }
                 // Hosts stop asking when a body says that it has ended, or when its length is reached.
-                if (frame.is_none() || body.is_end_stream())
-                    && let Some(tee) = tee.take()
-                {
-                    tee.finish();
+                if frame.is_none() || body.is_end_stream() {
+                    *tee = None;
                 }
                 Poll::Ready(frame)
             }

@@ -30,5 +30,5 @@ pub use config::{
     ConsentSection, Foreign, ListenSection, PageSection, PolicySection, Reseed, SiteSection,
     StateSection, StunSection, SwarmSection, UploadSection,
 };
-pub use engine::{Engine, Offered, StartError, StateError};
+pub use engine::{Engine, Hashing, Offered, StartError, StateError};
 pub use manyhands_metainfo::{AssetPath, LocalFile};

@@ -1,4 +1,4 @@
-use manyhands_metainfo::{AssetPath, InfoHash, Magnet, Manifest, Record, Version};
+use manyhands_metainfo::{AssetPath, Digest, InfoHash, Magnet, Manifest, Record, Version};
 
 use crate::reserved::{Document, Encoded};
 
@@ -24,7 +24,7 @@ pub(crate) struct ReadySettings {
 }
 
 impl Ready {
-    pub(crate) fn new(record: Record, settings: &ReadySettings) -> Self {
+    pub(crate) fn new(record: Record, first_page: &[Digest], settings: &ReadySettings) -> Self {
         let web_seed = format!("{}{}", settings.origin, record.path);
         let tracker = settings.announce.then(|| {
             let socket = settings.origin.replacen("http", "ws", 1);
@@ -45,10 +45,10 @@ impl Ready {
         }
         let (torrent, magnet) = (Document::new(torrent.to_bytes().into()), magnet.to_string());
         let etag = record.version.validator.etag();
+        let (path, hashes) = (&record.path, &record.hashes);
         let manifest =
-            Manifest::new(&record.path, &record.content_type, etag, &info_hash, &record.hashes)
-                .to_json();
-        let manifest = Encoded::new(manifest.into_bytes());
+            Manifest::new(path, &record.content_type, etag, &info_hash, hashes, first_page);
+        let manifest = Encoded::new(manifest.to_json().into_bytes());
         Self { info_hash, manifest, torrent, magnet, record }
     }
 
@@ -66,7 +66,7 @@ impl Ready {
 
     /// Bytes this takes in memory, near enough for a cache that is bounded by bytes.
     pub(crate) fn weight(&self) -> u32 {
-        let hashes = self.record.hashes.digests.len() * 32 + self.record.hashes.pieces.len();
+        let hashes = self.record.hashes.pages.len() * 32 + self.record.hashes.pieces.len();
         let all = hashes + self.torrent.len() + self.manifest.weight() + self.magnet.len() + 512;
         u32::try_from(all).unwrap_or(u32::MAX)
     }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use manyhands_metainfo::{AssetPath, Digest, FileIdentity, Hashes, InfoHash, Record};
 use moka::sync::Cache;
 
-use super::{Ready, ReadySettings, Store};
+use super::{Ready, ReadySettings, Store, Stored, Written};
 
 /// Most memory that ready metainfo may take; the rest is read from disk when asked for.
 const CACHE_BYTES: u64 = 64 << 20;
@@ -40,21 +40,6 @@ struct Shelved {
     file: Option<(PathBuf, FileIdentity)>,
 }
 
-/// A record on disk that has not been put on the shelf; dropped, it is removed.
-#[derive(Debug)]
-pub(crate) struct Written {
-    place: PathBuf,
-    ready: Arc<Ready>,
-    file: Option<PathBuf>,
-}
-
-impl Drop for Written {
-    fn drop(&mut self) {
-        // Nothing is there any more once it was put in its place.
-        let _ = std::fs::remove_file(&self.place);
-    }
-}
-
 impl Shelved {
     fn new(record: &Record, info_hash: InfoHash, file: Option<(PathBuf, FileIdentity)>) -> Self {
         let Hashes { root, sha256, .. } = record.hashes;
@@ -79,26 +64,18 @@ impl Shelf {
         });
     }
 
-    /// Writes a record to disk, beside its place. Blocks on the disk.
-    pub(crate) fn write(
-        &self,
-        record: Record,
-        file: Option<PathBuf>,
-        turn: u64,
-    ) -> io::Result<Written> {
-        let place = self.store.write(&record, turn)?;
-        let ready = Arc::new(Ready::new(record, &self.settings));
-        Ok(Written { place, ready, file })
+    /// Where assets are hashed into.
+    pub(crate) fn store(&self) -> &Store {
+        &self.store
     }
 
-    /// Puts a written record on the shelf, hidden.
-    pub(crate) fn put(&self, written: Written) -> io::Result<()> {
-        let Written { ready, file, .. } = &written;
-        let path = ready.path();
-        self.store.put(&written.place, path)?;
-        let file = file.clone().zip(ready.record.version.file);
-        self.lock().put(path, Shelved::new(&ready.record, ready.info_hash, file));
-        self.cache.insert(path.clone(), Arc::clone(ready));
+    /// Puts a written record on the shelf, hidden; `file` is where its bytes are, if they are a file.
+    pub(crate) fn put(&self, written: &Written, file: Option<PathBuf>) -> io::Result<()> {
+        let record = &written.record;
+        self.store.put(&written.place, &record.path)?;
+        let file = file.zip(record.version.file);
+        self.lock().put(&record.path, Shelved::new(record, record.info_hash(), file));
+        self.cache.invalidate(&record.path);
         Ok(())
     }
 
@@ -140,7 +117,8 @@ impl Shelf {
             return None;
         }
         self.cache.get(path).or_else(|| {
-            let ready = Arc::new(Ready::new(self.store.load(path)?, &self.settings));
+            let Stored { record, first_page } = self.store.load(path)?;
+            let ready = Arc::new(Ready::new(record, &first_page, &self.settings));
             self.cache.insert(path.clone(), Arc::clone(&ready));
             Some(ready)
         })
@@ -153,6 +131,11 @@ impl Shelf {
             let now = std::fs::metadata(file).ok().map(|meta| FileIdentity::from_metadata(&meta));
             now != Some(identity)
         })
+    }
+
+    /// One page of the digests of an asset.
+    pub(crate) fn page(&self, ready: &Ready, page: usize) -> Option<Vec<Digest>> {
+        self.store.page(&ready.record, page)
     }
 
     /// The asset whose digests have this root.

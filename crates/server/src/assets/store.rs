@@ -1,19 +1,36 @@
 use std::ffi::OsStr;
-use std::fs;
-use std::io::{self, Write};
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use manyhands_metainfo::{AssetPath, Digest, Record};
+use manyhands_metainfo::{
+    AssetPath, Digest, Hasher, Hashes, Record, RecordError, Version, digests_of,
+};
+
+use super::spool::{self, Spool};
+use super::work::Work;
 
 /// Records of ready assets, a file each, in one directory.
 ///
 /// A record is written beside its place and renamed into it, so a reader, or a start after a power cut,
 /// meets the old record, the new one or none. A record that does not check out is dropped and made anew.
+/// Beside them lies the hashing of large files that was put aside, see [`Spool`].
 #[derive(Debug)]
 pub(crate) struct Store {
     dir: PathBuf,
+    /// Numbers the spools of this process.
+    turn: AtomicU64,
     /// Held as long as this process uses the directory: two would remove each other's records.
-    _lock: fs::File,
+    _lock: File,
+}
+
+/// What the file of one asset holds, but for all digests after the first page.
+#[derive(Debug)]
+pub(crate) struct Stored {
+    pub(crate) record: Record,
+    pub(crate) first_page: Vec<Digest>,
 }
 
 impl Store {
@@ -25,9 +42,9 @@ impl Store {
         let probe = dir.join(".probe");
         fs::write(&probe, b"")?;
         fs::remove_file(&probe)?;
-        let lock = fs::File::create(dir.join("lock"))?;
+        let lock = File::create(dir.join("lock"))?;
         match lock.try_lock() {
-            Ok(()) => Ok(Self { dir, _lock: lock }),
+            Ok(()) => Ok(Self { dir, turn: AtomicU64::new(0), _lock: lock }),
             Err(fs::TryLockError::WouldBlock) => {
                 Err(io::Error::other("another process serves the same site from it"))
             }
@@ -35,58 +52,122 @@ impl Store {
         }
     }
 
-    /// Hands over every whole record, one at a time. Torn ones are removed; files that are not ours are
-    /// left alone.
+    /// Hands over every whole record, one at a time. Torn ones are removed, and the spools that no
+    /// hashing put aside is in need of; files that are not ours are left alone.
     pub(crate) fn load_all(&self, mut each: impl FnMut(Record)) {
+        let kept = spool::kept(&self.dir);
         let Ok(entries) = fs::read_dir(&self.dir) else { return };
         for entry in entries.flatten() {
             let path = entry.path();
-            if !is_ours(&entry.file_name()) {
-                continue;
-            }
-            match fs::read(&path).ok().and_then(|bytes| Record::from_bytes(&bytes).ok()) {
-                Some(record) if entry.file_name() == *record.file_name() => each(record),
-                _ => {
-                    tracing::warn!(file = %path.display(), "dropped an asset record that is not whole");
+            match kind(&entry.file_name()) {
+                Some(Kind::Record) => match read(&path).map(|(record, _)| record) {
+                    Ok(record) if entry.file_name() == *record.file_name() => each(record),
+                    _ => {
+                        tracing::warn!(file = %path.display(), "dropped an asset record that is not whole");
+                        let _ = fs::remove_file(&path);
+                    }
+                },
+                Some(Kind::Working) if !kept.contains(&entry.file_name()) => {
                     let _ = fs::remove_file(&path);
                 }
+                Some(Kind::Working) | None => {}
             }
         }
     }
 
-    /// The record of one asset.
-    pub(crate) fn load(&self, path: &AssetPath) -> Option<Record> {
-        let bytes = fs::read(self.dir.join(Record::file_name_of(path))).ok()?;
-        Record::from_bytes(&bytes).ok().filter(|record| record.path == *path)
+    /// What is known of one asset.
+    pub(crate) fn load(&self, path: &AssetPath) -> Option<Stored> {
+        let (record, file) = read(&self.place(path)).ok()?;
+        let first_page = page_of(&file, &record, 0)?;
+        (record.path == *path).then_some(Stored { record, first_page })
     }
 
-    /// Writes a record beside its place, durably; `turn` keeps two of one asset apart.
-    pub(crate) fn write(&self, record: &Record, turn: u64) -> io::Result<PathBuf> {
-        let beside = self.dir.join(record.file_name()).with_extension(format!("{turn}.new"));
-        let mut file = fs::File::create(&beside)?;
-        file.write_all(&record.to_bytes())?;
-        file.sync_all()?;
-        Ok(beside)
+    /// One page of the digests of this record; `None` when they are not there any more.
+    pub(crate) fn page(&self, record: &Record, page: usize) -> Option<Vec<Digest>> {
+        let file = File::open(self.place(&record.path)).ok()?;
+        page_of(&file, record, page)
+    }
+
+    /// Starts to hash an asset: goes on where that version was put aside, else at its first byte.
+    pub(crate) fn work(&self, path: &AssetPath, version: &Version) -> io::Result<Work> {
+        match Spool::resume(&self.place(path), version) {
+            Some((spool, hasher)) => Ok(Work::new(version.clone(), spool, hasher)),
+            None => self.fresh_work(path, version),
+        }
+    }
+
+    /// Starts to hash an asset at its first byte.
+    pub(crate) fn fresh_work(&self, path: &AssetPath, version: &Version) -> io::Result<Work> {
+        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+        let spool = Spool::create(&self.place(path), turn)?;
+        Ok(Work::new(version.clone(), spool, Hasher::new(version.length, 0)))
     }
 
     /// Puts a written record in its place, atomically.
     pub(crate) fn put(&self, written: &Path, path: &AssetPath) -> io::Result<()> {
-        fs::rename(written, self.dir.join(Record::file_name_of(path)))
+        let place = self.place(path);
+        fs::rename(written, &place)?;
+        spool::discard(&place);
+        Ok(())
     }
 
-    /// Removes the record of an asset whose bytes changed.
+    /// Removes the record of an asset whose bytes changed, and what was put aside of it.
     pub(crate) fn remove(&self, path: &AssetPath) {
-        let _ = fs::remove_file(self.dir.join(Record::file_name_of(path)));
+        let place = self.place(path);
+        let _ = fs::remove_file(&place);
+        spool::discard(&place);
+    }
+
+    fn place(&self, path: &AssetPath) -> PathBuf {
+        self.dir.join(Record::file_name_of(path))
     }
 }
 
-/// `<64 hexadecimal digits>.asset`, or `.<number>.new` while it is being written.
-fn is_ours(name: &OsStr) -> bool {
-    let Some((stem, extension)) = name.to_str().and_then(|name| name.split_once('.')) else {
-        return false;
-    };
-    let hexadecimal = stem.len() == 64 && stem.bytes().all(|byte| byte.is_ascii_hexdigit());
-    hexadecimal && (extension == "asset" || extension.ends_with(".new"))
+/// Reads the record at the end of a file, and sees that the digests before it are all there.
+fn read(path: &Path) -> io::Result<(Record, File)> {
+    let file = File::open(path)?;
+    let torn = || io::Error::other(RecordError::Torn);
+    let size = file.metadata()?.len();
+    let mut end = [0; 8];
+    file.read_exact_at(&mut end, size.checked_sub(8).ok_or_else(torn)?)?;
+    let tail_size = Record::tail_size(end).map_err(io::Error::other)?;
+    let digests_size = size.checked_sub(tail_size).ok_or_else(torn)?;
+    let mut tail = vec![0; usize::try_from(tail_size).map_err(io::Error::other)?];
+    file.read_exact_at(&mut tail, digests_size)?;
+    let record = Record::from_tail(&tail).map_err(io::Error::other)?;
+    if record.digests_size() == digests_size { Ok((record, file)) } else { Err(torn()) }
+}
+
+/// One page of digests, proved; that of an empty file is empty.
+fn page_of(file: &File, record: &Record, page: usize) -> Option<Vec<Digest>> {
+    let hashes: &Hashes = &record.hashes;
+    let (position, size) = record.page_place(page);
+    if size == 0 {
+        return (page == 0).then(Vec::new);
+    }
+    let mut bytes = vec![0; size];
+    file.read_exact_at(&mut bytes, position).ok()?;
+    digests_of(&bytes).filter(|digests| hashes.has_page(page, digests))
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Kind {
+    /// `<64 hexadecimal digits>.asset`
+    Record,
+    /// The same with another extension: in the making, or put aside.
+    Working,
+}
+
+fn kind(name: &OsStr) -> Option<Kind> {
+    let (stem, extension) = name.to_str()?.split_once('.')?;
+    if stem.len() != 64 || !stem.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return None;
+    }
+    match extension {
+        "asset" => Some(Kind::Record),
+        "part" => Some(Kind::Working),
+        _ => extension.ends_with(".new").then_some(Kind::Working),
+    }
 }
 
 #[cfg(test)]

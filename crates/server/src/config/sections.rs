@@ -52,11 +52,31 @@ pub struct AdmissionSection {
     pub requests: u32,
     /// Address prefixes (IPv4 /24, IPv6 /48) those requests come from. Default 2.
     pub prefixes: u32,
+    /// Hot assets that may wait to be hashed. Default 1,000: when it is full the least wanted goes.
+    pub queue: usize,
+    /// Assets that are hashed at once, besides those hashed on their way to a visitor. Default 1: more
+    /// take processors and disks from visitors.
+    pub jobs: usize,
+    /// Seconds after which a job is given up, beside a second for every 4 MiB. Default 3,600.
+    pub deadline: u64,
+    /// Most bytes a second that all jobs together read to hash them. Default 0: no such limit; hash
+    /// workers run at the lowest priority anyway.
+    pub rate: u64,
+    /// Most bytes in an hour that are asked of the site only to hash them. Default 64 GiB.
+    pub budget: u64,
 }
 
 impl Default for AdmissionSection {
     fn default() -> Self {
-        Self { requests: 3, prefixes: 2 }
+        Self {
+            requests: 3,
+            prefixes: 2,
+            queue: 1_000,
+            jobs: 1,
+            deadline: 3_600,
+            rate: 0,
+            budget: 64 << 30,
+        }
     }
 }
 

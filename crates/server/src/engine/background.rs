@@ -2,7 +2,8 @@ use std::sync::{Arc, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep};
 
 use super::{Engine, Inner};
 
@@ -17,7 +18,7 @@ impl Engine {
         }
         let Ok(runtime) = Handle::try_current() else { return };
         self.0.runtime.get_or_init(|| {
-            runtime.spawn(expire(Arc::downgrade(&self.0)));
+            runtime.spawn(expire(Arc::downgrade(&self.0), Arc::clone(&self.0.alarm)));
             let stun = self.0.stun.lock().unwrap_or_else(PoisonError::into_inner).take();
             if let Some(stun) = stun {
                 runtime.spawn(async move {
@@ -30,6 +31,12 @@ impl Engine {
         });
     }
 
+    /// How long until the catalog has something to do by itself.
+    fn until_deadline(&self) -> Option<Duration> {
+        let deadline = self.catalog().next_deadline()?;
+        Some(deadline.saturating_sub(self.0.started.elapsed()))
+    }
+
     /// The host's runtime; `None` where there is none.
     pub(super) fn runtime(&self) -> Option<Handle> {
         self.wake();
@@ -38,13 +45,20 @@ impl Engine {
 }
 
 /// Runs until the last clone of the engine is gone.
-async fn expire(engine: Weak<Inner>) {
-    let mut tick = interval(TICK);
-    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+async fn expire(engine: Weak<Inner>, alarm: Arc<Notify>) {
+    let mut swept = Instant::now();
     loop {
-        tick.tick().await;
         let Some(engine) = engine.upgrade().map(Engine) else { return };
-        engine.tracker().tick();
+        if swept.elapsed() >= TICK {
+            swept = Instant::now();
+            engine.tracker().tick();
+        }
         engine.with_catalog(|catalog, now, out| catalog.on_timeout(now, out));
+        let wait = engine.until_deadline().map_or(TICK, |left| left.min(TICK));
+        drop(engine);
+        tokio::select! {
+            () = sleep(wait) => {}
+            () = alarm.notified() => {}
+        }
     }
 }

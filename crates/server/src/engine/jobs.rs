@@ -1,190 +1,227 @@
+//! Hash jobs, each on a thread of its own: from a file, from the site, from an answer that passes by.
+
 use std::path::PathBuf;
 use std::sync::PoisonError;
 
-use bytes::Bytes;
-use http::header::{ACCEPT, ACCEPT_ENCODING, HOST, USER_AGENT};
-use http::{HeaderMap, HeaderValue, Response};
 use http_body_util::BodyExt;
 use manyhands_catalog::{Failure, Job, JobId, Source};
-use manyhands_metainfo::{Hashes, Record, Version};
-use manyhands_page::{AssetOffer, Decision, RequestHead, ResponseHead, plan};
+use manyhands_metainfo::{AssetPath, FileIdentity, Version};
+use manyhands_page::AssetOffer;
+use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
 use super::Engine;
-use crate::assets::hashing::{self, Control};
-use crate::assets::{FetchBody, Tee};
+use crate::assets::hashing::{self, Pace};
+use crate::assets::{Control, FetchBody, Tee, Work, Written};
 
 /// Chunks of a passing answer that may wait for the hash worker.
 const TEE_QUEUE: usize = 64;
 /// Chunks of our own GET that may wait; it is simply read more slowly.
 const FETCH_QUEUE: usize = 4;
 
+/// Hashing under way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hashing {
+    /// The asset.
+    pub path: AssetPath,
+    /// Bytes hashed so far, by this process or a former one.
+    pub position: u64,
+    /// Bytes in all.
+    pub length: u64,
+}
+
 impl Engine {
+    /// What is being hashed.
+    #[must_use]
+    pub fn hashing(&self) -> Vec<Hashing> {
+        let controls = self.controls();
+        let hashing = controls.values().map(|control| Hashing {
+            path: control.path().clone(),
+            position: control.position(),
+            length: control.length(),
+        });
+        hashing.collect()
+    }
+
     /// Starts a job.
     pub(super) fn start_job(&self, job: Job) {
-        let Some(runtime) = self.runtime() else {
-            self.job_ended(job.id, Err(Failure::Dropped { progress: false }));
-            return;
-        };
-        let control = self.control(job.id);
-        let engine = self.clone();
+        let control = Control::new(job.path.clone(), job.version.length, self.0.rate.clone());
         match job.source.clone() {
-            Source::File(path) => self.work(job.id, move || {
-                let identity = job.version.file.ok_or(Failure::Unreadable);
-                let hashes =
-                    identity.and_then(|identity| hashing::file(&path, &identity, &control));
-                engine.publish(job, hashes, Some(path.to_path_buf()));
+            Source::File(path) => self.work(job, control, move |engine, job, control, _| {
+                hashing::yield_to_visitors();
+                let written = match &job.version.file {
+                    Some(identity) => engine.hash_file(job, &path, identity, control),
+                    None => Err(Failure::Unreadable),
+                };
+                (written, Some(path.to_path_buf()))
             }),
-            Source::Fetch => {
-                runtime.spawn(async move { engine.fetch(job, control).await });
-            }
+            Source::Fetch => self.work(job, control, |engine, job, control, runtime| {
+                hashing::yield_to_visitors();
+                (engine.hash_fetched(job, control, runtime), None)
+            }),
             Source::Passing { .. } | Source::None => {
                 self.job_ended(job.id, Err(Failure::Dropped { progress: false }));
             }
         }
     }
 
-    /// Hashes an answer while it passes by on its way to a visitor.
-    pub(super) fn tee(&self, id: JobId, offer: &AssetOffer, version: Version) -> Tee {
+    /// Hashes an answer while it passes by on its way to a visitor. With `fetch` the site is asked in the
+    /// end whether anybody gets the same; and what this answer fails to bring is asked for as well, later.
+    pub(super) fn tee(&self, id: JobId, offer: &AssetOffer, version: Version, fetch: bool) -> Tee {
         let (chunks, queue) = mpsc::channel(TEE_QUEUE);
+        // The pace is the visitor's.
+        let control = Control::new(offer.path.clone(), version.length, None);
         let job = Job {
             id,
             path: offer.path.clone(),
             bytes: version.length,
             version,
             content_type: offer.content_type.clone(),
-            source: Source::Passing { fetch: false },
+            source: Source::Passing { fetch },
         };
-        let control = self.control(id);
-        self.hash_stream(job, queue, control, Failure::Dropped { progress: false });
-        Tee::new(self.clone(), id, chunks)
+        self.work(job, control, move |engine, job, control, runtime| {
+            (engine.hash_passing(job, control, runtime, queue, fetch), None)
+        });
+        Tee::new(chunks)
     }
 
-    /// Hashes chunks as they come in. `broken_off` is what it means when they end too early.
-    fn hash_stream(
-        &self,
-        job: Job,
-        chunks: mpsc::Receiver<Bytes>,
-        control: Control,
-        broken_off: Failure,
-    ) {
-        let engine = self.clone();
+    /// Runs on a thread of our own: the host's blocking threads are the host's.
+    fn work<F>(&self, job: Job, control: Control, hash: F)
+    where
+        F: FnOnce(&Self, &Job, &Control, &Handle) -> (Result<Written, Failure>, Option<PathBuf>)
+            + Send
+            + 'static,
+    {
         let Some(runtime) = self.runtime() else {
             self.job_ended(job.id, Err(Failure::Dropped { progress: false }));
             return;
         };
-        self.work(job.id, move || {
-            let hashes = hashing::stream(job.version.length, chunks, &control, &runtime);
-            let hashes = hashes.map_err(|failure| match failure {
-                Failure::Dropped { .. } => broken_off,
-                other => other,
-            });
-            engine.publish(job, hashes, None);
-        });
-    }
-
-    /// Runs on a thread of our own: the host's blocking threads are the host's.
-    fn work(&self, job: JobId, work: impl FnOnce() + Send + 'static) {
+        let id = job.id;
+        self.0.controls.lock().unwrap_or_else(PoisonError::into_inner).insert(id, control.clone());
+        let engine = self.clone();
         let named = std::thread::Builder::new().name("manyhands-hash".to_owned());
-        if let Err(error) = named.spawn(work) {
+        let spawned = named.spawn(move || {
+            let (written, file) = hash(&engine, &job, &control, &runtime);
+            engine.publish(&job, written, file);
+        });
+        if let Err(error) = spawned {
             tracing::error!(%error, "cannot start a hash worker");
-            self.job_ended(job, Err(Failure::Unreadable));
+            self.job_ended(id, Err(Failure::Unreadable));
         }
     }
 
-    /// Asks the site as nobody, and takes the answer only if it is what the visitor got.
-    async fn fetch(self, job: Job, control: Control) {
-        let response = match self.ask(&job).await {
-            Ok(response) => response,
-            Err(failure) => {
-                self.job_ended(job.id, Err(failure));
-                return;
-            }
-        };
-        let (chunks, queue) = mpsc::channel(FETCH_QUEUE);
-        // Our own GET that breaks off is asked again after a while, not with the next request.
-        self.hash_stream(job, queue, control, Failure::Unreadable);
-        feed(response.into_body(), chunks).await;
-    }
-
-    async fn ask(&self, job: &Job) -> Result<Response<FetchBody>, Failure> {
-        let fetch = self.0.fetch.as_ref().ok_or(Failure::Unreadable)?;
-        let mut headers = HeaderMap::new();
-        headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
-        headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-        headers.insert(USER_AGENT, HeaderValue::from_static("manyhands"));
-        let host = self.checked().origin.split_once("://").map(|(_, authority)| authority);
-        if let Some(Ok(host)) = host.map(HeaderValue::from_str) {
-            headers.insert(HOST, host);
-        }
-        let response = fetch.fetch(&job.path, headers.clone()).await.map_err(|error| {
-            tracing::warn!(path = %job.path, %error, "cannot fetch an asset to hash it");
-            Failure::Unreadable
-        })?;
-        self.judge(job, &headers, &response)?;
-        Ok(response)
-    }
-
-    /// Whether the anonymous answer is the one the visitor got.
-    fn judge(
+    fn hash_file(
         &self,
         job: &Job,
-        headers: &HeaderMap,
-        response: &Response<FetchBody>,
-    ) -> Result<(), Failure> {
-        let request = RequestHead { method: "GET", path: job.path.as_str(), query: None, headers };
-        let head = ResponseHead { status: response.status().as_u16(), headers: response.headers() };
-        match plan(&request, &head, self.policy(), false).decision {
-            Decision::Asset(offer) if offer.version == job.version => Ok(()),
-            // Changed meanwhile, or made for that visitor: a later try will tell.
-            Decision::Asset(_) => Err(Failure::Unreadable),
-            _ if matches!(response.status().as_u16(), 408 | 425 | 429 | 500..) => {
-                Err(Failure::Unreadable)
-            }
-            _ => Err(Failure::NotPublic),
-        }
+        path: &std::path::Path,
+        identity: &FileIdentity,
+        control: &Control,
+    ) -> Result<Written, Failure> {
+        let mut work = self.open(job, true)?;
+        control.set_position(work.position());
+        let done = hashing::file(path, identity, &mut work, control);
+        settle(job, work, 0, done)
     }
 
-    /// Writes what a job found to disk and shows it, unless the job was cancelled meanwhile. Blocks.
-    fn publish(&self, job: Job, hashes: Result<Hashes, Failure>, file: Option<PathBuf>) {
-        if !self.controls().contains_key(&job.id) {
+    /// Asks the site as nobody, for the rest of what was put aside, and takes the answer only if it is what
+    /// the visitor got.
+    fn hash_fetched(
+        &self,
+        job: &Job,
+        control: &Control,
+        runtime: &Handle,
+    ) -> Result<Written, Failure> {
+        let mut work = self.open(job, true)?;
+        let before = work.position();
+        let asked = runtime.block_on(async {
+            tokio::select! {
+                asked = self.ask(job, before) => asked,
+                () = control.cancelled() => Err(Failure::Changed),
+            }
+        })?;
+        if asked.from != before {
+            work = self.open(job, false)?;
+        }
+        control.set_position(work.position());
+        let (chunks, queue) = mpsc::channel(FETCH_QUEUE);
+        let feeding = runtime.spawn(feed(asked.body, chunks));
+        let done = hashing::stream(queue, Pace::PATIENT, &mut work, control, runtime);
+        feeding.abort();
+        settle(job, work, before, done)
+    }
+
+    fn hash_passing(
+        &self,
+        job: &Job,
+        control: &Control,
+        runtime: &Handle,
+        chunks: mpsc::Receiver<bytes::Bytes>,
+        fetch: bool,
+    ) -> Result<Written, Failure> {
+        let mut work = self.open(job, false)?;
+        let pace = if fetch { Pace::BRISK } else { Pace::PATIENT };
+        let done = hashing::stream(chunks, pace, &mut work, control, runtime);
+        let written = settle(job, work, 0, done)?;
+        if fetch {
+            runtime.block_on(self.confirm(job))?;
+        }
+        Ok(written)
+    }
+
+    fn open(&self, job: &Job, resume: bool) -> Result<Work, Failure> {
+        let store = self.0.shelf.store();
+        let work = match resume {
+            true => store.work(&job.path, &job.version),
+            false => store.fresh_work(&job.path, &job.version),
+        };
+        work.map_err(|error| unwritable(&job.path, &error))
+    }
+
+    /// Shows what a job wrote to disk, unless the job was cancelled meanwhile.
+    fn publish(&self, job: &Job, written: Result<Written, Failure>, file: Option<PathBuf>) {
+        if self.controls().remove(&job.id).is_none() {
             return;
         }
-        let path = job.path.clone();
-        let written = hashes.and_then(|hashes| {
-            let record = Record {
-                path: job.path,
-                content_type: job.content_type,
-                version: job.version,
-                hashes,
-            };
-            self.0.shelf.write(record, file, job.id.0).map_err(|error| {
-                tracing::error!(%path, %error, "cannot write to the state directory");
-                Failure::Unreadable
-            })
-        });
-        self.controls().remove(&job.id);
         // Put in place under the catalog's lock: a job that was overtaken must not replace what overtook it.
         self.with_catalog(|catalog, now, out| {
             let result = written.as_ref().map(|_| ()).map_err(|failure| *failure);
             if catalog.finished(now, job.id, result, out)
-                && let Ok(written) = written
-                && let Err(error) = self.0.shelf.put(written)
+                && let Ok(written) = &written
+                && let Err(error) = self.0.shelf.put(written, file)
             {
-                tracing::error!(%path, %error, "cannot write to the state directory");
+                unwritable(&job.path, &error);
             }
         });
-    }
-
-    fn control(&self, job: JobId) -> Control {
-        let control = Control::default();
-        self.0.controls.lock().unwrap_or_else(PoisonError::into_inner).insert(job, control.clone());
-        control
+        self.0.alarm.notify_one();
     }
 }
 
+/// What is left of a job's work: a record, or what a later job can go on from. `before` is where this one
+/// began.
+fn settle(
+    job: &Job,
+    work: Work,
+    before: u64,
+    done: Result<(), Failure>,
+) -> Result<Written, Failure> {
+    match done {
+        Ok(()) => work
+            .finish(job.path.clone(), job.content_type.clone())
+            .map_err(|error| unwritable(&job.path, &error)),
+        Err(Failure::Dropped { .. }) => {
+            Err(Failure::Dropped { progress: work.put_aside() > before })
+        }
+        Err(other) => Err(other),
+    }
+}
+
+fn unwritable(path: &AssetPath, error: &std::io::Error) -> Failure {
+    tracing::error!(%path, %error, "cannot write to the state directory");
+    Failure::Unreadable
+}
+
 /// Hands a body to the worker, as fast as that takes it. A body that breaks off is simply too short.
-async fn feed(mut body: FetchBody, chunks: mpsc::Sender<Bytes>) {
+async fn feed(mut body: FetchBody, chunks: mpsc::Sender<bytes::Bytes>) {
     while let Some(Ok(frame)) = body.frame().await {
         if let Ok(data) = frame.into_data()
             && chunks.send(data).await.is_err()

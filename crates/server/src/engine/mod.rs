@@ -1,11 +1,13 @@
 //! The one object behind all hosts: it answers the reserved prefix, watches assets go by and has them
 //! hashed.
 
+mod anonymous;
 mod background;
 mod jobs;
 mod keys;
 mod start;
 
+pub use jobs::Hashing;
 pub use start::{StartError, StateError};
 
 use std::collections::HashMap;
@@ -16,12 +18,12 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, Uri};
 use manyhands_catalog::{AssetState, Catalog, Demand, Effect, Failure, JobId, Source};
-use manyhands_metainfo::{AssetPath, Digest, LocalFile, Version, digest_page};
+use manyhands_metainfo::{AssetPath, Digest, LocalFile, Version, digest_bytes};
 use manyhands_page::{AssetOffer, Policy, Reason};
 use tokio::runtime::Handle;
+use tokio::sync::Notify;
 
-use crate::assets::hashing::Control;
-use crate::assets::{Fetch, Ready, Shelf, Tee};
+use crate::assets::{Control, Fetch, Rate, Ready, Shelf, Tee};
 use crate::client::{Client, PeerAddress};
 use crate::config::Checked;
 use crate::reserved::{self, Counters, OperatorKey, Scripts, SiteDocument, Token};
@@ -40,6 +42,7 @@ pub(crate) struct Inner {
     shelf: Shelf,
     tracker: Tracker,
     fetch: Option<Arc<dyn Fetch>>,
+    rate: Option<Arc<Rate>>,
     scripts: Scripts,
     token: Token,
     operator: OperatorKey,
@@ -47,6 +50,8 @@ pub(crate) struct Inner {
     counters: Counters,
     stun: Mutex<Option<Responder>>,
     runtime: OnceLock<Handle>,
+    /// Wakes the background work: a job ended, and another may have to be tried again soon.
+    alarm: Arc<Notify>,
     warned: AtomicBool,
 }
 
@@ -120,8 +125,8 @@ impl Engine {
         }
         let source = match (file, &self.0.fetch) {
             (Some(file), _) => Source::File(file.path.as_path().into()),
+            (None, fetch) if offer.teeable => Source::Passing { fetch: fetch.is_some() },
             (None, Some(_)) => Source::Fetch,
-            (None, None) if offer.teeable => Source::Passing { fetch: false },
             (None, None) => Source::None,
         };
         let demand = Demand {
@@ -135,7 +140,8 @@ impl Engine {
             self.preload(offer, &version, source);
         }
         let observed = self.with_catalog(|catalog, now, out| catalog.observe(now, &demand, out));
-        let tee = observed.tee.map(|job| self.tee(job, offer, version.clone()));
+        let fetch = self.0.fetch.is_some();
+        let tee = observed.tee.map(|job| self.tee(job, offer, version.clone(), fetch));
         let ready = observed.state == AssetState::Ready;
         if let (true, Some(file)) = (ready, file) {
             self.0.shelf.name_file(&offer.path, file.path.clone(), file.identity);
@@ -168,7 +174,7 @@ impl Engine {
     /// Assets that wait for a hash worker or are with one, and the bytes hashed of the latter.
     #[must_use]
     pub fn pending(&self) -> (usize, u64) {
-        let hashed = self.controls().values().map(Control::hashed).sum();
+        let hashed = self.controls().values().map(Control::position).sum();
         (self.catalog().pending(), hashed)
     }
 
@@ -190,7 +196,7 @@ impl Engine {
         if ready.record.hashes.root != *root {
             return None;
         }
-        digest_page(&ready.record.hashes, page).map(Bytes::from)
+        self.0.shelf.page(&ready, page).map(|digests| digest_bytes(&digests).into())
     }
 
     pub(crate) fn inventory(&self) -> (Vec<AssetPath>, usize) {
@@ -229,7 +235,9 @@ impl Engine {
     /// Ends a hash job that published nothing.
     pub(crate) fn job_ended(&self, job: JobId, result: Result<(), Failure>) -> bool {
         self.controls().remove(&job);
-        self.with_catalog(|catalog, now, out| catalog.finished(now, job, result, out))
+        let taken = self.with_catalog(|catalog, now, out| catalog.finished(now, job, result, out));
+        self.0.alarm.notify_one();
+        taken
     }
 
     fn preload(&self, offer: &AssetOffer, version: &Version, source: Source) {

@@ -3,7 +3,7 @@ use std::fs;
 use std::io;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, OnceLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use manyhands_catalog::{Admission, Catalog};
 use manyhands_protocol::sdp::Gate;
@@ -11,7 +11,7 @@ use manyhands_protocol::tracker::SwarmConfig;
 use rand::Rng;
 
 use super::{Engine, Inner, keys};
-use crate::assets::{Fetch, ReadySettings, Shelf, Store};
+use crate::assets::{Fetch, Rate, ReadySettings, Shelf, Store};
 use crate::config::{Checked, Config, Foreign};
 use crate::reserved::{Counters, OperatorKey, Scripts, SiteDocument, Token};
 use crate::stun::Responder;
@@ -83,6 +83,7 @@ impl Engine {
             shelf,
             tracker,
             fetch,
+            rate: Rate::new(config.admission.rate),
             scripts: Scripts::new(config.site.disabled),
             token,
             operator,
@@ -90,6 +91,7 @@ impl Engine {
             counters: Counters::default(),
             stun: Mutex::new(stun),
             runtime: OnceLock::new(),
+            alarm: Arc::default(),
             warned: AtomicBool::new(false),
             checked,
         };
@@ -101,6 +103,10 @@ fn admission(config: &Config) -> Admission {
     Admission::default()
         .with_requests(config.admission.requests)
         .with_prefixes(config.admission.prefixes)
+        .with_queue(config.admission.queue)
+        .with_jobs(config.admission.jobs)
+        .with_deadline(Duration::from_secs(config.admission.deadline))
+        .with_fetch_budget(config.admission.budget)
 }
 
 fn swarms(config: &Config) -> SwarmConfig {
