@@ -66,9 +66,10 @@ pub enum Validator {
 
 impl Validator {
     /// As sent: what `If-Range` takes (RFC 9110, section 13.1.5).
-    pub fn as_str(&self) -> &str {
+    pub fn as_sent(&self) -> Option<&str> {
         match self {
-            Self::Etag(text) | Self::LastModified(text) => text,
+            Self::Etag(text) | Self::LastModified(text) => Some(text),
+            Self::Immutable => None,
         }
     }
 

@@ -66,7 +66,8 @@ impl Engine {
         }
         if let Some(Ok(part)) = part.map(HeaderValue::from_str) {
             headers.insert(RANGE, part);
-            if let Ok(version) = HeaderValue::from_str(job.version.validator.as_str()) {
+            let version = job.version.validator.as_sent().map(HeaderValue::from_str);
+            if let Some(Ok(version)) = version {
                 headers.insert(IF_RANGE, version);
             }
         }
