@@ -3,7 +3,7 @@
 use crate::{
     Digest,
     hashes::{LEAF, UNIT},
-    merkle::node,
+    merkle::{root_of_layer, zero_subtree},
     merkle_root,
 };
 
@@ -36,7 +36,7 @@ impl FileTree {
         }
         let height = piece_length.ilog2() - LEAF.ilog2();
         self.layer.len() as u64 == length.div_ceil(piece_length.into())
-            && root_of(&self.layer, missing(height)) == self.root
+            && root_of_layer(&self.layer, zero_subtree(height)) == self.root
     }
 }
 
@@ -82,36 +82,18 @@ impl FileTreeBuilder {
             self.close_piece();
         }
         let height = self.height_of_piece();
-        FileTree { root: root_of(&self.layer, missing(height)), layer: self.layer }
+        FileTree { root: root_of_layer(&self.layer, zero_subtree(height)), layer: self.layer }
     }
 
     fn close_piece(&mut self) {
         // A piece of a longer file is filled up to its whole width.
-        let unit = missing(UNIT.ilog2() - LEAF.ilog2());
+        let unit = zero_subtree(UNIT.ilog2() - LEAF.ilog2());
         self.units.resize(self.units_a_piece, unit);
-        self.layer.push(root_of(&self.units, unit));
+        self.layer.push(root_of_layer(&self.units, unit));
         self.units.clear();
     }
 
     fn height_of_piece(&self) -> u32 {
         UNIT.ilog2() - LEAF.ilog2() + self.units_a_piece.ilog2()
     }
-}
-
-/// The root over nodes of one layer; `pad` stands for each that is missing to a power of two.
-fn root_of(nodes: &[Digest], mut pad: Digest) -> Digest {
-    let mut nodes = nodes.to_vec();
-    while nodes.len() > 1 {
-        if !nodes.len().is_multiple_of(2) {
-            nodes.push(pad);
-        }
-        nodes = nodes.as_chunks().0.iter().map(|&[left, right]| node(left, right)).collect();
-        pad = node(pad, pad);
-    }
-    nodes.first().copied().unwrap_or(Digest::ZERO)
-}
-
-/// The node of this height over nothing but the zeros beyond the end of a file.
-fn missing(height: u32) -> Digest {
-    (0..height).fold(Digest::ZERO, |below, _| node(below, below))
 }

@@ -34,7 +34,7 @@ pub(crate) fn root_of_pages(pages: &[Digest]) -> Digest {
 }
 
 /// The root over all nodes of one layer; `missing` is what stands there beyond the end of the file.
-fn root_of_layer(nodes: &[Digest], missing: Digest) -> Digest {
+pub(crate) fn root_of_layer(nodes: &[Digest], missing: Digest) -> Digest {
     let height = nodes.len().next_power_of_two().ilog2();
     match nodes {
         [] => Digest::ZERO,
@@ -52,7 +52,7 @@ fn missing_subtrees(layer: Digest, height: u32) -> Vec<Digest> {
 }
 
 /// The root over `1 << height` zero leaves.
-fn zero_subtree(height: u32) -> Digest {
+pub(crate) fn zero_subtree(height: u32) -> Digest {
     (0..height).fold(Digest::ZERO, |below, _| node(below, below))
 }
 
@@ -80,7 +80,7 @@ fn tree(leaves: &[Digest], height: u32, missing: &[Digest]) -> Digest {
     }
 }
 
-pub(crate) fn node(left: Digest, right: Digest) -> Digest {
+fn node(left: Digest, right: Digest) -> Digest {
     let hash = Sha256::new().chain_update(left).chain_update(right).finalize();
     Digest::from_bytes(hash.into())
 }

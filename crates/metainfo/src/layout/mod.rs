@@ -58,6 +58,9 @@ pub enum LayoutError {
     /// Not one file.
     #[error("there is no file in the directory")]
     NoFiles,
+    /// Not one byte in all files. libtorrent and Transmission refuse such a torrent.
+    #[error("there is nothing to share: no file has any content")]
+    Empty,
     /// Over 500,000 files.
     #[error("more than {MAX_FILES} files")]
     TooManyFiles,
@@ -184,6 +187,21 @@ impl Layout {
         Self { name, files, piece_length, total: length, single: true, hybrid: false }
     }
 
+    /// Of files that have their places, in order, none overlapping another.
+    pub(crate) fn placed(
+        name: String,
+        files: Vec<FileEntry>,
+        piece_length: u32,
+        total: u64,
+    ) -> Self {
+        Self { name, files, piece_length, total, single: false, hybrid: false }
+    }
+
+    /// The same, as the layout of both versions.
+    pub(crate) fn into_hybrid(self) -> Self {
+        Self { hybrid: true, ..self }
+    }
+
     /// The name of the torrent: that of the file, or of the directory.
     pub fn name(&self) -> &str {
         &self.name
@@ -259,6 +277,9 @@ impl Layout {
     }
 
     fn check_limits(&self) -> Result<(), LayoutError> {
+        if self.total == 0 {
+            return Err(LayoutError::Empty);
+        }
         if self.total > MAX_TOTAL {
             return Err(LayoutError::TooLong);
         }

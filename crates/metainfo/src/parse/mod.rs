@@ -1,21 +1,26 @@
-//! Reading BEP 3 metainfo that somebody else may have written.
+//! Reading metainfo that somebody else may have written: version 1 (BEP 3), version 2 (BEP 52) and
+//! both in one.
 
-use bendy::decoding::{Decoder, Error, ListDecoder, Object};
+mod files;
+mod halves;
+mod info;
+mod values;
+
+use bendy::decoding::{Decoder, Error};
 
 use crate::{
-    Digest, FileTree, InfoHash, Layout,
-    hashes::{PIECE_HASH, piece_count},
-    layout::is_file_name,
+    Digest, FileTree, InfoHash, Layout, LayoutError,
+    layout::{MAX_DEPTH, MAX_FILES},
 };
 
-/// Longest metainfo.
+/// Longest metainfo. A hybrid of a directory of 100,000 files has over 20 MiB; libtorrent reads up
+/// to 80 MB.
 pub(crate) const MAX_METAINFO: usize = 64 * 1024 * 1024;
-/// Deepest nesting. Ours has three levels; foreign keys may have some more.
-const MAX_DEPTH: usize = 8;
-/// Most web seeds, and most trackers.
-const MAX_URLS: usize = 256;
-/// Longest URL.
-const MAX_URL: usize = 4_096;
+/// Deepest nesting: a path at its deepest, with what is around it in a file tree.
+const MAX_LEVELS: usize = MAX_DEPTH + 8;
+/// Most pieces of version 2, whose number the length of the metainfo does not bound: equal files
+/// share their hashes.
+const MAX_PIECES: u64 = 2_097_152;
 
 /// Why metainfo was refused.
 #[derive(Debug, thiserror::Error)]
@@ -30,15 +35,33 @@ pub enum ParseError {
     /// Bytes after the end of the dictionary.
     #[error("metainfo is followed by other bytes")]
     TrailingBytes,
-    /// A torrent of several files, or of BEP 52.
-    #[error("only version 1 torrents of a single file are supported")]
-    NotSingleFileV1,
+    /// A `meta version` other than 2.
+    #[error("metainfo of version {0} is not supported: only 1 and 2 are")]
+    UnknownVersion(i64),
     /// A mandatory key is not there.
     #[error("metainfo has no {0}")]
     Missing(&'static str),
     /// A value that is out of range, or does not fit the others.
     #[error("metainfo has a bad {0}")]
     Bad(&'static str),
+    /// A name in another encoding. Which one is anybody's guess, so that nobody else would make the
+    /// same file names of it.
+    #[error("metainfo has a {0} that is not UTF-8")]
+    NotUtf8(&'static str),
+    /// A path that a client must not create: it leads out of the download's folder, exists twice, or
+    /// no file system takes it.
+    #[error("metainfo has a file that cannot be: {0}")]
+    Files(LayoutError),
+    /// Over 500,000 files, or paths of over 64 MiB in all.
+    #[error("metainfo has more than {MAX_FILES} files, or too many long paths")]
+    TooManyFiles,
+    /// The hashes of a file's pieces are not there, or they do not hash to its root.
+    #[error("the piece layer of {0:?} is missing, or does not hash to its root")]
+    PieceLayer(String),
+    /// The two halves of a hybrid describe different files: clients of version 1 and 2 would get
+    /// different bytes under one name.
+    #[error("versions 1 and 2 of this hybrid torrent disagree about {0}")]
+    Halves(&'static str),
 }
 
 impl From<Error> for ParseError {
@@ -80,10 +103,15 @@ pub struct ParsedTorrent {
     pub creation_date: Option<i64>,
 }
 
-/// Parses the metainfo of a single file, version 1 (BEP 3).
+/// Parses the metainfo of a file or a directory, of version 1 (BEP 3), 2 (BEP 52) or both.
 ///
-/// Unknown keys are ignored, so that what other programs write can be shown; everything else is
-/// strict: canonical bencode only, at most 64 MiB and eight levels, nothing after the end.
+/// Lenient where no harm is done, so that what other programs write can be shown and checked:
+/// unknown keys are ignored, any piece length goes for version 1, files may come in any order, pads
+/// (BEP 47) may be anywhere, and names that are only unfortunate somewhere (`CON`, `a:b`, a dot at
+/// the end, two names that differ in case) are taken. Strict in all else: canonical bencode only, at
+/// most 64 MiB and 72 levels, nothing after the end; no path that leads elsewhere or clashes with
+/// another; every piece layer hashes to its root; and the halves of a hybrid describe the same files
+/// at the same places.
 ///
 /// # Errors
 /// See [`ParseError`].
@@ -91,21 +119,24 @@ pub fn parse(metainfo: &[u8]) -> Result<ParsedTorrent, ParseError> {
     if metainfo.len() > MAX_METAINFO {
         return Err(ParseError::TooLong);
     }
-    let mut decoder = Decoder::new(metainfo).with_max_depth(MAX_DEPTH);
+    let mut decoder = Decoder::new(metainfo).with_max_depth(MAX_LEVELS);
     let top = decoder.next_object()?.ok_or(ParseError::Missing("content"))?;
     let mut top = top.try_into_dictionary()?;
 
-    let mut info = None;
-    let mut announce = None;
-    let mut tiers = Vec::new();
-    let mut web_seeds = Vec::new();
+    let (mut info, mut layers) = (None, None);
+    let (mut announce, mut trackers, mut web_seeds) = (None, Vec::new(), Vec::new());
+    let (mut comment, mut created_by, mut creation_date) = (None, None, None);
     while let Some((key, value)) = top.next_pair()? {
         match key {
+            b"announce" => announce = Some(values::url(value, "announce")?),
+            b"announce-list" => trackers = values::tiers(value.try_into_list()?)?,
+            b"comment" => comment = Some(values::lossy_text(value)?),
+            b"created by" => created_by = Some(values::lossy_text(value)?),
+            b"creation date" => creation_date = values::integer(value, "creation date").ok(),
             b"info" => info = Some(value.try_into_dictionary()?.into_raw()?),
-            b"announce" => announce = Some(url(value, "announce")?),
-            b"announce-list" => tiers = read_tiers(value.try_into_list()?)?,
-            b"url-list" => web_seeds = read_web_seeds(value)?,
-            _ => skip(value)?,
+            b"piece layers" => layers = Some(files::layers(value.try_into_dictionary()?)?),
+            b"url-list" => web_seeds = values::web_seeds(value)?,
+            _ => values::skip(value)?,
         }
     }
     drop(top);
@@ -115,131 +146,25 @@ pub fn parse(metainfo: &[u8]) -> Result<ParsedTorrent, ParseError> {
         Ok(Some(_)) | Err(_) => return Err(ParseError::TrailingBytes),
     }
 
-    if tiers.is_empty() {
-        tiers.extend(announce.filter(|url| !url.is_empty()).map(|url| vec![url]));
+    if trackers.is_empty() {
+        trackers.extend(announce.filter(|url| !url.is_empty()).map(|url| vec![url]));
     }
-    let raw_info = info.ok_or(ParseError::Missing("info"))?;
-    let info = read_info(raw_info)?;
+    let raw = info.ok_or(ParseError::Missing("info"))?;
+    let info = info::read(raw)?;
+    let content = halves::join(info.name, info.piece_length, info.v1, info.v2, layers)?;
     Ok(ParsedTorrent {
-        layout: Layout::single(info.name, info.length, info.piece_length),
-        info_hash: Some(InfoHash::of_info(raw_info)),
-        info_hash_v2: None,
-        pieces: info.pieces,
-        trees: None,
+        info_hash: content.pieces.is_some().then(|| InfoHash::of_info(raw)),
+        info_hash_v2: content.trees.is_some().then(|| Digest::of(raw)),
+        layout: content.layout,
+        pieces: content.pieces.unwrap_or_default(),
+        trees: content.trees,
         private: info.private,
-        update_url: None,
-        symlinks: 0,
+        update_url: info.update_url,
+        symlinks: content.symlinks,
         web_seeds,
-        trackers: tiers,
-        comment: None,
-        created_by: None,
-        creation_date: None,
+        trackers,
+        comment,
+        created_by,
+        creation_date,
     })
-}
-
-struct Info {
-    name: String,
-    length: u64,
-    piece_length: u32,
-    pieces: Vec<u8>,
-    private: bool,
-}
-
-fn read_info(raw: &[u8]) -> Result<Info, ParseError> {
-    let mut decoder = Decoder::new(raw).with_max_depth(MAX_DEPTH);
-    let object = decoder.next_object()?.ok_or(ParseError::Missing("info"))?;
-    let mut dictionary = object.try_into_dictionary()?;
-    let (mut name, mut length, mut piece_length, mut pieces) = (None, None, None, None);
-    let mut private = false;
-    while let Some((key, value)) = dictionary.next_pair()? {
-        match key {
-            b"files" | b"file tree" | b"meta version" => return Err(ParseError::NotSingleFileV1),
-            b"length" => length = Some(integer::<i64>(value, "length")?),
-            b"name" => name = Some(text(value, "name")?),
-            b"piece length" => piece_length = Some(integer::<u32>(value, "piece length")?),
-            b"pieces" => pieces = Some(value.try_into_bytes()?.to_vec()),
-            b"private" => private = integer::<i64>(value, "private")? == 1,
-            _ => skip(value)?,
-        }
-    }
-    let name = name.ok_or(ParseError::Missing("name"))?;
-    if !is_file_name(&name) {
-        return Err(ParseError::Bad("name"));
-    }
-    let length = length.ok_or(ParseError::Missing("length"))?;
-    let length = u64::try_from(length).map_err(|_| ParseError::Bad("length"))?;
-    let piece_length = piece_length.ok_or(ParseError::Missing("piece length"))?;
-    let count = piece_count(length, piece_length).ok_or(ParseError::Bad("piece length"))?;
-    let pieces = pieces.ok_or(ParseError::Missing("pieces"))?;
-    if !pieces.len().is_multiple_of(PIECE_HASH) || (pieces.len() / PIECE_HASH) as u64 != count {
-        return Err(ParseError::Bad("number of pieces"));
-    }
-    Ok(Info { name, length, piece_length, pieces, private })
-}
-
-/// BEP 19: one string or a list of them. Some programs write an empty string for none.
-fn read_web_seeds(value: Object<'_, '_>) -> Result<Vec<String>, ParseError> {
-    let mut urls = match value {
-        Object::List(list) => read_urls(list, "url-list")?,
-        other => vec![url(other, "url-list")?],
-    };
-    urls.retain(|url| !url.is_empty());
-    Ok(urls)
-}
-
-fn read_tiers(mut list: ListDecoder<'_, '_>) -> Result<Vec<Vec<String>>, ParseError> {
-    let mut tiers = Vec::new();
-    let mut total = 0;
-    while let Some(tier) = list.next_object()? {
-        let tier = read_urls(tier.try_into_list()?, "announce-list")?;
-        total += tier.len().max(1);
-        if total > MAX_URLS {
-            return Err(ParseError::Bad("announce-list"));
-        }
-        if !tier.is_empty() {
-            tiers.push(tier);
-        }
-    }
-    Ok(tiers)
-}
-
-fn read_urls(mut list: ListDecoder<'_, '_>, key: &'static str) -> Result<Vec<String>, ParseError> {
-    let mut urls = Vec::new();
-    while let Some(item) = list.next_object()? {
-        if urls.len() == MAX_URLS {
-            return Err(ParseError::Bad(key));
-        }
-        urls.push(url(item, key)?);
-    }
-    Ok(urls)
-}
-
-fn url(value: Object<'_, '_>, key: &'static str) -> Result<String, ParseError> {
-    let url = text(value, key)?;
-    if url.len() > MAX_URL || url.chars().any(|c| c.is_control() || c.is_whitespace()) {
-        return Err(ParseError::Bad(key));
-    }
-    Ok(url)
-}
-
-fn text(value: Object<'_, '_>, key: &'static str) -> Result<String, ParseError> {
-    let bytes = value.try_into_bytes()?;
-    std::str::from_utf8(bytes).map(str::to_owned).map_err(|_| ParseError::Bad(key))
-}
-
-fn integer<T: std::str::FromStr>(
-    value: Object<'_, '_>,
-    key: &'static str,
-) -> Result<T, ParseError> {
-    value.try_into_integer()?.parse().map_err(|_| ParseError::Bad(key))
-}
-
-/// Reads over a value. Dropping it would do so too, but would swallow the error.
-fn skip(value: Object<'_, '_>) -> Result<(), ParseError> {
-    match value {
-        Object::List(mut list) => list.consume_all()?,
-        Object::Dict(mut dictionary) => dictionary.consume_all()?,
-        Object::Integer(_) | Object::Bytes(_) => {}
-    }
-    Ok(())
 }
