@@ -26,7 +26,6 @@ mod plan;
 mod policy;
 mod reason;
 mod request;
-mod url;
 mod visitor;
 
 pub use csp::is_loopback;
