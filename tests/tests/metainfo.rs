@@ -9,7 +9,7 @@ use http::StatusCode;
 use manyhands_testkit::{Site, content, plain};
 
 const LENGTH: usize = 2 << 20;
-const FORMS: [&str; 3] = ["torrent", "magnet", "sha256"];
+const FORMS: [&str; 4] = ["torrent", "magnet", "meta4", "sha256"];
 
 async fn ready(site: &Site, path: &str) {
     site.get(path, &[]).await;
@@ -87,6 +87,7 @@ async fn the_head_of_an_answer_agrees_with_the_answer() {
     for (form, content_type, disposition) in [
         ("torrent", "application/x-bittorrent", "attachment; filename=\"big.iso.torrent\""),
         ("magnet", "text/plain; charset=utf-8", "inline; filename=\"big.iso.magnet\""),
+        ("meta4", "application/metalink4+xml", "attachment; filename=\"big.iso.meta4\""),
         ("sha256", "text/plain; charset=utf-8", "inline; filename=\"big.iso.sha256\""),
     ] {
         let got = site.get(&below(form, "/big.iso"), &[]).await;

@@ -3,12 +3,17 @@
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE};
 use http::{HeaderValue, Response};
+use manyhands_metainfo::Metalink;
 
 use super::disposition::Disposition;
 use super::document::Document;
 use super::{Asked, BRIEF, asset_path, unshared};
 use crate::assets::Ready;
 use crate::engine::Engine;
+
+/// More pieces (a file of 64 GiB has so many) would make a Metalink of over 256 KiB; it then says what the
+/// whole file is, and its torrent what the pieces are.
+const MOST_PIECES: u64 = 4_096;
 
 /// A form of an asset's metainfo: `<prefix>/<form>/<asset path>` or `<asset path>.<form>`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,13 +22,17 @@ pub(crate) enum Form {
     Torrent,
     /// A magnet link, as text.
     Magnet,
+    /// Metalink 4 (RFC 5854).
+    Meta4,
     /// The line that `sha256sum` prints, for `sha256sum -c` beside the file.
     Sha256,
 }
 
 impl Form {
     pub(crate) fn of(name: &str) -> Option<Self> {
-        [Self::Torrent, Self::Magnet, Self::Sha256].into_iter().find(|form| form.name() == name)
+        [Self::Torrent, Self::Magnet, Self::Meta4, Self::Sha256]
+            .into_iter()
+            .find(|form| form.name() == name)
     }
 
     /// The name in addresses, and of the files.
@@ -31,6 +40,7 @@ impl Form {
         match self {
             Self::Torrent => "torrent",
             Self::Magnet => "magnet",
+            Self::Meta4 => "meta4",
             Self::Sha256 => "sha256",
         }
     }
@@ -38,33 +48,35 @@ impl Form {
     fn content_type(self) -> HeaderValue {
         HeaderValue::from_static(match self {
             Self::Torrent => "application/x-bittorrent",
+            Self::Meta4 => "application/metalink4+xml",
             Self::Magnet | Self::Sha256 => "text/plain; charset=utf-8",
         })
     }
 
     fn disposition(self) -> Disposition {
         match self {
-            Self::Torrent => Disposition::Attachment,
+            Self::Torrent | Self::Meta4 => Disposition::Attachment,
             // A person looks at these; programs that save them want the name all the same.
             Self::Magnet | Self::Sha256 => Disposition::Inline,
         }
     }
 
-    fn document(self, ready: &Ready) -> Document {
-        let name = || ready.path().file_name();
+    fn document(self, engine: &Engine, ready: &Ready) -> Document {
         match self {
             Self::Torrent => ready.torrent.clone(),
             Self::Magnet => Document::new(format!("{}\n", ready.magnet).into()),
+            Self::Meta4 => Document::new(metalink(engine, ready).into()),
             Self::Sha256 => {
-                let line = checksum_line(&ready.record.hashes.sha256.to_string(), &name());
+                let sha256 = ready.record.hashes.sha256.to_string();
+                let line = checksum_line(&sha256, &ready.path().file_name());
                 Document::new(line.into())
             }
         }
     }
 
     /// The answer for an asset that is ready.
-    pub(crate) fn answer(self, ready: &Ready) -> Response<Bytes> {
-        let mut response = self.document(ready).answer();
+    pub(crate) fn answer(self, engine: &Engine, ready: &Ready) -> Response<Bytes> {
+        let mut response = self.document(engine, ready).answer();
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, self.content_type());
         headers.insert(CACHE_CONTROL, BRIEF);
@@ -76,11 +88,26 @@ impl Form {
 
 /// Answers below the prefix.
 pub(super) fn answer(asked: &Asked<'_>, form: Form, asset: &str) -> Response<Bytes> {
-    ready(asked.engine, asset).map_or_else(unshared, |ready| form.answer(&ready))
+    ready(asked.engine, asset).map_or_else(unshared, |ready| form.answer(asked.engine, &ready))
 }
 
 fn ready(engine: &Engine, asset: &str) -> Option<std::sync::Arc<Ready>> {
     engine.ready(&asset_path(asset)?)
+}
+
+/// The file's own address first: whoever reads this came here for that. Torrent clients take the rest.
+fn metalink(engine: &Engine, ready: &Ready) -> String {
+    let checked = engine.checked();
+    let (origin, prefix) = (&checked.origin, checked.policy.prefix());
+    let (path, hashes) = (ready.path(), &ready.record.hashes);
+    let metalink = Metalink::new(&path.file_name(), hashes.length, hashes.sha256)
+        .expect("the last segment of an asset's path is always the name of a file")
+        .with_origin(format!("{origin}{prefix}/meta4{path}"))
+        .with_url(1, format!("{origin}{path}"))
+        .with_torrent(format!("{origin}{prefix}/torrent{path}"));
+    let pieces = hashes.length.div_ceil(u64::from(hashes.piece_length).max(1));
+    let metalink = if pieces <= MOST_PIECES { metalink.with_pieces(hashes) } else { metalink };
+    metalink.to_string()
 }
 
 /// What coreutils' `sha256sum` prints: a name with a backslash or a line break is escaped, and a
@@ -97,7 +124,7 @@ mod tests {
 
     #[test]
     fn forms_are_found_by_the_name_they_go_by() {
-        for form in [Form::Torrent, Form::Magnet, Form::Sha256] {
+        for form in [Form::Torrent, Form::Magnet, Form::Meta4, Form::Sha256] {
             assert_eq!(Form::of(form.name()), Some(form));
         }
         for other in ["", "Torrent", "torrents", "md5"] {

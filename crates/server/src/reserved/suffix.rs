@@ -24,7 +24,7 @@ pub(crate) fn beside(
     let (asset, form) = uri.path().rsplit_once('.')?;
     let form = Form::of(form)?;
     let ready = engine.ready(&AssetPath::parse(asset).ok()?)?;
-    let mut response = document::finish(method, headers, form.answer(&ready));
+    let mut response = document::finish(method, headers, form.answer(engine, &ready));
     response.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     Some(response)
 }
