@@ -4,7 +4,7 @@
 use std::fs;
 
 use http::StatusCode;
-use manyhands_testkit::Site;
+use manyhands_testkit::{Site, content};
 
 const STATUS: &str = "/.well-known/manyhands/status.json";
 
@@ -72,4 +72,112 @@ async fn on_this_machine_the_name_asked_for_must_be_of_this_machine() {
         let got = site.get(STATUS, &[("host", &host), ("authorization", &right)]).await;
         assert_eq!(got.status(), StatusCode::OK, "{host}");
     }
+}
+
+const PURGE: &str = "/.well-known/manyhands/purge";
+const JSON: (&str, &str) = ("content-type", "application/json");
+
+/// A site whose files are all shared; its key.
+async fn sharing(names: &[&str]) -> (Site, tempfile::TempDir, String) {
+    let (site, files, key) = site().await;
+    for (version, name) in names.iter().enumerate() {
+        let place = files.path().join(name);
+        fs::create_dir_all(place.parent().unwrap()).unwrap();
+        fs::write(place, content(version as u8, 1 << 20)).unwrap();
+        let path = format!("/{}", name.replace(' ', "%20"));
+        site.get(&path, &[]).await;
+        site.manifest(&path).await.unwrap();
+    }
+    (site, files, key)
+}
+
+async fn shared(site: &Site, path: &str) -> bool {
+    let mut all = Vec::new();
+    for form in ["manifest", "torrent", "magnet", "meta4", "sha256"] {
+        let got = site.get(&format!("/.well-known/manyhands/{form}{path}"), &[]).await;
+        all.push(got.status() == StatusCode::OK);
+    }
+    assert!(all.iter().all(|one| *one == all[0]), "{all:?}");
+    all[0]
+}
+
+#[tokio::test]
+async fn what_is_purged_is_gone_at_once_and_starts_anew() {
+    let (site, _files, key) =
+        sharing(&["a.zip", "b c.zip", "old/a.zip", "old/x/b.zip", "older.zip"]).await;
+    let (_, manifest) = site.manifest("/a.zip").await.unwrap();
+    let digests =
+        format!("/.well-known/manyhands/digests/{}/0", manifest["root"].as_str().unwrap());
+    assert_eq!(site.get(&digests, &[]).await.status(), StatusCode::OK);
+    let right = format!("Bearer {key}");
+    for (query, fields, purged) in [
+        ("path=/a.zip&path=/none.zip", vec![JSON], 1),
+        ("path=%2Fb%20c.zip", vec![JSON, BETWEEN, ("authorization", &*right)], 1),
+        ("path=/old/*", vec![JSON], 2),
+        ("path=/old/*", vec![JSON], 0),
+    ] {
+        let done = site.ask("POST", &format!("{PURGE}?{query}"), &fields).await;
+        assert_eq!(done.status(), StatusCode::OK, "{query}");
+        assert_eq!(done.body(), &format!("{{\"purged\": {purged}}}\n"), "{query}");
+        assert_eq!(done.headers()["content-type"], "application/json");
+    }
+    for path in ["/a.zip", "/b%20c.zip", "/old/a.zip", "/old/x/b.zip"] {
+        assert!(!shared(&site, path).await, "{path}");
+    }
+    assert_eq!(site.get(&digests, &[]).await.status(), StatusCode::NOT_FOUND);
+    assert!(shared(&site, "/older.zip").await);
+    site.get("/a.zip", &[]).await;
+    assert!(site.manifest("/a.zip").await.is_some());
+}
+
+/// Whatever a page open in the operator's browser can send is refused, and changes nothing.
+#[tokio::test]
+async fn a_purge_that_was_not_meant_purges_nothing() {
+    let (site, _files, key) = sharing(&["a.zip"]).await;
+    let right = format!("Bearer {key}");
+    let all = "?path=/*";
+    for (method, query, fields, expected) in [
+        ("GET", all, vec![JSON], StatusCode::METHOD_NOT_ALLOWED),
+        ("PUT", all, vec![JSON], StatusCode::METHOD_NOT_ALLOWED),
+        (
+            "OPTIONS",
+            all,
+            vec![
+                ("origin", "https://evil.example"),
+                ("access-control-request-method", "POST"),
+                ("access-control-request-headers", "content-type"),
+            ],
+            StatusCode::METHOD_NOT_ALLOWED,
+        ),
+        ("POST", all, vec![], StatusCode::UNSUPPORTED_MEDIA_TYPE),
+        ("POST", all, vec![("content-type", "text/plain")], StatusCode::UNSUPPORTED_MEDIA_TYPE),
+        (
+            "POST",
+            all,
+            vec![JSON, ("sec-fetch-site", "cross-site")],
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        ),
+        (
+            "POST",
+            all,
+            vec![JSON, ("sec-fetch-site", "same-site")],
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        ),
+        ("POST", all, vec![("authorization", &right)], StatusCode::UNSUPPORTED_MEDIA_TYPE),
+        ("POST", all, vec![JSON, ("host", "evil.example")], StatusCode::FORBIDDEN),
+        ("POST", all, vec![JSON, ("host", "example.org")], StatusCode::FORBIDDEN),
+        ("POST", all, vec![JSON, BETWEEN], StatusCode::FORBIDDEN),
+        ("POST", all, vec![JSON, ("authorization", "Bearer 00")], StatusCode::UNAUTHORIZED),
+        ("POST", "", vec![JSON], StatusCode::BAD_REQUEST),
+        ("POST", "?path=/a.zip&path=//", vec![JSON], StatusCode::BAD_REQUEST),
+    ] {
+        let refused = site.ask(method, &format!("{PURGE}{query}"), &fields).await;
+        assert_eq!(refused.status(), expected, "{method} {query} {fields:?}");
+        for name in refused.headers().keys() {
+            assert!(!name.as_str().starts_with("access-control"), "{name}");
+        }
+    }
+    assert!(shared(&site, "/a.zip").await);
+    let long = format!("{PURGE}?path=/{}", "a".repeat(8 << 10));
+    assert_eq!(site.ask("POST", &long, &[JSON]).await.status(), StatusCode::BAD_REQUEST);
 }

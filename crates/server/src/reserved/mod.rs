@@ -8,6 +8,8 @@ mod document;
 mod encoded;
 mod metainfo;
 mod operator;
+mod purge;
+mod query;
 mod scripts;
 mod site;
 mod status;
@@ -57,11 +59,11 @@ pub(crate) fn answer<B>(
     }
     let (method, uri, headers) = (request.method(), request.uri(), request.headers());
     let asked = Asked { engine, uri, headers, client };
-    let reads = *method == Method::GET || *method == Method::HEAD;
-    let mut response = if reads {
-        document::finish(method, headers, route(&asked, path))
-    } else {
-        not_allowed("GET, HEAD")
+    let mut response = match (path, method) {
+        ("purge", &Method::POST) => purge::answer(&asked),
+        ("purge", _) => not_allowed("POST"),
+        (_, &Method::GET | &Method::HEAD) => document::finish(method, headers, route(&asked, path)),
+        _ => not_allowed("GET, HEAD"),
     };
     response.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
