@@ -15,6 +15,7 @@ pub(crate) fn run(args: ServeArgs) -> anyhow::Result<()> {
     // A mirror is there to be shared: what is new in it need not become popular first.
     (base.admission.requests, base.admission.prefixes) = (1, 1);
     base.site.suffixes = true;
+    base.assets.list = true;
     let mut config = settings::load(&base, &args.common)?;
     let directory = match args.directory {
         Some(directory) => directory,

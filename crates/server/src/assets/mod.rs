@@ -6,6 +6,7 @@
 mod control;
 mod fetch;
 pub(crate) mod hashing;
+mod listing;
 mod ready;
 mod shelf;
 mod spool;
@@ -15,6 +16,7 @@ mod work;
 
 pub(crate) use control::{Control, Rate};
 pub use fetch::{Fetch, FetchBody, Fetching};
+pub(crate) use listing::{Listed, Part};
 pub use ready::Ready;
 pub(crate) use ready::ReadySettings;
 pub(crate) use shelf::Shelf;

@@ -23,27 +23,41 @@ pub(crate) struct ReadySettings {
     pub(crate) announce: bool,
 }
 
-impl Ready {
-    pub(crate) fn new(record: Record, first_page: &[Digest], settings: &ReadySettings) -> Self {
-        let web_seed = format!("{}{}", settings.origin, record.path);
-        let tracker = settings.announce.then(|| {
-            let socket = settings.origin.replacen("http", "ws", 1);
-            format!("{socket}{}/tracker", settings.prefix)
-        });
-        let exact = format!("{}{}/torrent{}", settings.origin, settings.prefix, record.path);
-        let info_hash = record.info_hash();
-        let name = record.path.file_name();
-        let mut torrent = record.torrent().with_web_seed(&web_seed);
-        let mut magnet = Magnet::new(info_hash)
+impl ReadySettings {
+    fn url(&self, path: &AssetPath) -> String {
+        format!("{}{path}", self.origin)
+    }
+
+    fn tracker(&self) -> Option<String> {
+        let socket = self.origin.replacen("http", "ws", 1);
+        self.announce.then(|| format!("{socket}{}/tracker", self.prefix))
+    }
+
+    /// The magnet link of an asset.
+    pub(crate) fn magnet(&self, path: &AssetPath, info_hash: &InfoHash, length: u64) -> String {
+        let (name, url, tracker) = (path.file_name(), self.url(path), self.tracker());
+        let exact = format!("{}{}/torrent{path}", self.origin, self.prefix);
+        let mut magnet = Magnet::new(*info_hash)
             .with_name(&name)
-            .with_length(record.hashes.length)
-            .with_web_seed(&web_seed)
+            .with_length(length)
+            .with_web_seed(&url)
             .with_exact_source(&exact);
         if let Some(tracker) = &tracker {
-            torrent = torrent.with_tracker_tier([tracker]);
             magnet = magnet.with_tracker(tracker);
         }
-        let (torrent, magnet) = (Document::new(torrent.to_bytes().into()), magnet.to_string());
+        magnet.to_string()
+    }
+}
+
+impl Ready {
+    pub(crate) fn new(record: Record, first_page: &[Digest], settings: &ReadySettings) -> Self {
+        let info_hash = record.info_hash();
+        let mut torrent = record.torrent().with_web_seed(settings.url(&record.path));
+        if let Some(tracker) = settings.tracker() {
+            torrent = torrent.with_tracker_tier([tracker]);
+        }
+        let torrent = Document::new(torrent.to_bytes().into());
+        let magnet = settings.magnet(&record.path, &info_hash, record.hashes.length);
         let etag = record.version.validator.etag();
         let (path, hashes) = (&record.path, &record.hashes);
         let manifest =

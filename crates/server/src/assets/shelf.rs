@@ -1,12 +1,13 @@
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::io;
+use std::ops::Bound;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use manyhands_metainfo::{AssetPath, Digest, FileIdentity, Hashes, InfoHash, Record};
 use moka::sync::Cache;
 
-use super::{Ready, ReadySettings, Store, Stored, Written};
+use super::{Listed, Part, Ready, ReadySettings, Store, Stored, Written};
 
 /// Most memory that ready metainfo may take; the rest is read from disk when asked for.
 const CACHE_BYTES: u64 = 64 << 20;
@@ -23,6 +24,8 @@ pub(crate) struct Shelf {
 #[derive(Debug, Default)]
 struct Index {
     shelved: HashMap<AssetPath, Shelved>,
+    /// Those that are shown, in the order of a list.
+    shown: BTreeSet<AssetPath>,
     /// Two assets of the same name and bytes have the same info-hash: the swarm goes with the last
     /// that is shown.
     swarms: HashMap<InfoHash, usize>,
@@ -35,15 +38,30 @@ struct Shelved {
     info_hash: InfoHash,
     root: Digest,
     sha256: Digest,
-    shown: bool,
+    length: u64,
+    content_type: Box<str>,
     /// Where the asset's file is and what it was, once an answer of this process named it.
     file: Option<(PathBuf, FileIdentity)>,
 }
 
 impl Shelved {
     fn new(record: &Record, info_hash: InfoHash, file: Option<(PathBuf, FileIdentity)>) -> Self {
-        let Hashes { root, sha256, .. } = record.hashes;
-        Self { info_hash, root, sha256, shown: false, file }
+        let Hashes { root, sha256, length, .. } = record.hashes;
+        let content_type = record.content_type.as_str().into();
+        Self { info_hash, root, sha256, length, content_type, file }
+    }
+
+    /// The magnet link is made outside the lock.
+    fn listed(&self, path: &AssetPath) -> Listed {
+        Listed {
+            path: path.clone(),
+            length: self.length,
+            content_type: self.content_type.clone(),
+            sha256: self.sha256,
+            info_hash: self.info_hash,
+            root: self.root,
+            magnet: String::new(),
+        }
     }
 }
 
@@ -138,6 +156,45 @@ impl Shelf {
         self.store.page(&ready.record, page)
     }
 
+    /// Shown assets after `after` of which `keep` says yes: at most `most` of them, and at most
+    /// [`Part::MOST`] looked at.
+    pub(crate) fn part(
+        &self,
+        after: Option<&AssetPath>,
+        most: usize,
+        keep: impl Fn(&AssetPath) -> bool,
+    ) -> Part {
+        let mut part = Part::default();
+        {
+            let index = self.lock();
+            let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+            let mut paths = index.shown.range((from, Bound::Unbounded)).peekable();
+            while let Some(path) = paths.peek().copied() {
+                if part.assets.len() == most || part.seen == Part::MOST {
+                    break;
+                }
+                paths.next();
+                part.seen += 1;
+                part.next = Some(path.clone());
+                if let Some(shelved) = index.shelved.get(path).filter(|_| keep(path)) {
+                    part.assets.push(shelved.listed(path));
+                }
+            }
+            if paths.peek().is_none() {
+                part.next = None;
+            }
+        }
+        for listed in &mut part.assets {
+            listed.magnet = self.settings.magnet(&listed.path, &listed.info_hash, listed.length);
+        }
+        part
+    }
+
+    /// How many assets are shown.
+    pub(crate) fn total(&self) -> usize {
+        self.lock().shown.len()
+    }
+
     /// The asset whose digests have this root.
     pub(crate) fn path_of_root(&self, root: &Digest) -> Option<AssetPath> {
         self.lock().roots.get(root)?.first().cloned()
@@ -156,16 +213,17 @@ impl Index {
     }
 
     fn show(&mut self, path: &AssetPath) -> Option<InfoHash> {
-        let shelved = self.shelved.get_mut(path).filter(|shelved| !shelved.shown)?;
-        shelved.shown = true;
+        let shelved = self.shelved.get(path)?;
+        if !self.shown.insert(path.clone()) {
+            return None;
+        }
         let count = self.swarms.entry(shelved.info_hash).or_default();
         *count += 1;
         (*count == 1).then_some(shelved.info_hash)
     }
 
     fn hide(&mut self, path: &AssetPath) -> Option<InfoHash> {
-        let shelved = self.shelved.get_mut(path).filter(|shelved| shelved.shown)?;
-        shelved.shown = false;
+        let shelved = self.shelved.get(path).filter(|_| self.shown.remove(path))?;
         let count = self.swarms.get_mut(&shelved.info_hash)?;
         *count -= 1;
         let last = *count == 0;

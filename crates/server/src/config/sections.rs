@@ -99,6 +99,10 @@ pub struct AssetsSection {
     /// Paths admitted at their first request, whoever asks, without waiting for demand. `manyhands serve`
     /// admits all that is eligible at start.
     pub preload: Vec<String>,
+    /// Whether everybody may see the list of shared assets (`assets` and `assets.json` below the prefix).
+    /// Default false: the operator alone. The address of a file that nothing links to may be all that
+    /// keeps it among those who were told. `manyhands serve` sets it.
+    pub list: bool,
 }
 
 impl Default for AssetsSection {
@@ -109,6 +113,7 @@ impl Default for AssetsSection {
             types: Vec::new(),
             public: Vec::new(),
             preload: Vec::new(),
+            list: false,
         }
     }
 }

@@ -5,6 +5,7 @@ mod anonymous;
 mod background;
 mod jobs;
 mod keys;
+mod listing;
 mod purge;
 mod start;
 

@@ -6,6 +6,7 @@
 mod disposition;
 mod document;
 mod encoded;
+mod list;
 mod metainfo;
 mod operator;
 mod purge;
@@ -74,6 +75,8 @@ fn route(asked: &Asked<'_>, path: &str) -> Response<Bytes> {
     match path {
         "loader.js" | "client.js" | "sw.js" => engine.scripts().answer(path, headers),
         "site.json" => site::answer(engine, headers),
+        "assets" => list::for_people(asked),
+        "assets.json" => list::for_programs(asked),
         "status.json" => status::answer(asked),
         _ => match path.split_once('/') {
             Some(("manifest", asset)) => manifest(engine, asset, headers),
