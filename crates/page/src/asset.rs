@@ -8,7 +8,7 @@ use crate::fields::{
     entity_tag, is_cache_control, is_identity, last_modified,
 };
 use crate::gate::Facts;
-use crate::{AssetOffer, Headers, Policy, Reason, RequestHead, ResponseHead, media, visitor};
+use crate::{AssetOffer, Headers, Policy, Reason, RequestHead, ResponseHead, media, url, visitor};
 
 /// Fields by which a server asks for credentials, or answers to them: RFC 9110 (section 11.6 and 11.7),
 /// RFC 8053, RFC 9449, Device Bound Session Credentials, the Login Status API.
@@ -63,15 +63,28 @@ where
     }
 }
 
-/// A query may carry a signature or a token, and then the web seed's URL would hold it.
+pub(crate) fn signed_url<Q, R>(facts: &mut Facts<'_, Q, R>) -> Result<(), Reason>
+where
+    Q: Headers + ?Sized,
+    R: Headers + ?Sized,
+{
+    match url::is_key(facts.request.path, facts.request.query) {
+        true => Err(Reason::SignedUrl),
+        false => Ok(()),
+    }
+}
+
+/// A query may choose the file, and may be a secret in ways nobody has thought of.
 pub(crate) fn query<Q, R>(facts: &mut Facts<'_, Q, R>) -> Result<(), Reason>
 where
     Q: Headers + ?Sized,
     R: Headers + ?Sized,
 {
     match facts.request.query {
-        None => Ok(()),
-        Some(_) => Err(Reason::Query),
+        Some(query) if !url::only_breaks_caches(query, facts.policy.queries()) => {
+            Err(Reason::Query)
+        }
+        _ => Ok(()),
     }
 }
 
@@ -87,6 +100,17 @@ where
     }
     facts.path = Some(path);
     Ok(())
+}
+
+pub(crate) fn excluded<Q, R>(facts: &mut Facts<'_, Q, R>) -> Result<(), Reason>
+where
+    Q: Headers + ?Sized,
+    R: Headers + ?Sized,
+{
+    match facts.path.as_ref().is_none_or(|path| facts.policy.is_excluded(path)) {
+        true => Err(Reason::Excluded),
+        false => Ok(()),
+    }
 }
 
 pub(crate) fn extension<Q, R>(facts: &mut Facts<'_, Q, R>) -> Result<(), Reason>
@@ -259,7 +283,14 @@ where
     Q: Headers + ?Sized,
     R: Headers + ?Sized,
 {
-    facts.validator = Some(read_validator(&facts.response)?);
+    let immutable = facts.path.as_ref().is_some_and(|path| facts.policy.is_immutable(path));
+    facts.validator = Some(match read_validator(&facts.response) {
+        // A strong tag is one thing more that can be checked. Dates are not: one would count only once it
+        // is a minute old, and the version would change with it.
+        Ok(Validator::LastModified(_)) if immutable => Validator::Immutable,
+        Err(reason) if immutable && reason != Reason::EtagUnclear => Validator::Immutable,
+        other => other?,
+    });
     Ok(())
 }
 
@@ -292,8 +323,10 @@ where
     Q: Headers + ?Sized,
     R: Headers + ?Sized,
 {
-    let plain = request.is_get_or_head()
-        && request.query.is_none()
+    if !request.is_get_or_head() {
+        return changed(request, response, policy);
+    }
+    let plain = request.query.is_none()
         && ![
             "if-match",
             "if-modified-since",
@@ -309,6 +342,29 @@ where
     let says_nothing = matches!(response.status, 304 | 408 | 429 | 500..)
         || matches!(reason, Reason::Encoded | Reason::Reserved);
     if !plain || says_nothing {
+        return None;
+    }
+    AssetPath::parse(request.path).ok()
+}
+
+/// The path that a request changed which was no mere question: RFC 9111 (section 4.4) has caches forget
+/// what they hold of it, whoever asked.
+fn changed<Q, R>(
+    request: &RequestHead<'_, Q>,
+    response: &ResponseHead<'_, R>,
+    policy: &Policy,
+) -> Option<AssetPath>
+where
+    Q: Headers + ?Sized,
+    R: Headers + ?Sized,
+{
+    // The safe methods of the registry; what a method that is not in it does, nobody knows.
+    let safe = matches!(
+        request.method,
+        "OPTIONS" | "TRACE" | "CONNECT" | "QUERY" | "PROPFIND" | "REPORT" | "SEARCH"
+    );
+    let done = matches!(response.status, 200..=399);
+    if safe || !done || policy.is_reserved(request.path) || !visitor::names_site(request, policy) {
         return None;
     }
     AssetPath::parse(request.path).ok()

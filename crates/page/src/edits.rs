@@ -71,19 +71,24 @@ impl<'a> IntoIterator for &'a HeaderEdits {
 }
 
 /// What a response with a *ready* asset carries besides the site's own fields: where its torrent
-/// is (`Link`, RFC 8288) and the digest of the whole file (`Repr-Digest`, RFC 9530).
+/// and its Metalink are (`Link`, RFC 8288 and RFC 6249) and the digest of the whole file (`Repr-Digest`,
+/// RFC 9530).
 ///
 /// The host calls this only when the catalog holds exactly the version being sent. `prefix` is the
 /// reserved prefix without a trailing slash ([`Policy::prefix`](crate::Policy::prefix)).
 pub fn asset_edits(path: &AssetPath, sha256: &Digest, prefix: &str) -> HeaderEdits {
     let mut edits = HeaderEdits::default();
-    let torrent = format!("{prefix}/torrent{}", path.as_str());
-    let link = format!("<{torrent}>; rel=\"describedby\"; type=\"application/x-bittorrent\"");
-
-    // '<' and '>' would end the reference early; a normalised path holds neither.
-    let delimited = torrent.bytes().all(|byte| byte.is_ascii_graphic() && !b"<>\"".contains(&byte));
-    if let (true, Ok(link)) = (delimited, HeaderValue::try_from(link)) {
-        edits.append(LINK, link);
+    for (kind, content_type) in
+        [("torrent", "application/x-bittorrent"), ("meta4", "application/metalink4+xml")]
+    {
+        let target = format!("{prefix}/{kind}{}", path.as_str());
+        // '<' and '>' would end the reference early; a normalised path holds neither.
+        let delimited =
+            target.bytes().all(|byte| byte.is_ascii_graphic() && !b"<>\"".contains(&byte));
+        let link = format!("<{target}>; rel=\"describedby\"; type=\"{content_type}\"");
+        if let (true, Ok(link)) = (delimited, HeaderValue::try_from(link)) {
+            edits.append(LINK, link);
+        }
     }
 
     let digest = format!("sha-256=:{}:", STANDARD.encode(sha256.as_bytes()));
@@ -117,16 +122,21 @@ mod tests {
     }
 
     #[test]
-    fn a_ready_asset_names_its_torrent_and_its_digest() {
+    fn a_ready_asset_names_its_metainfo_and_its_digest() {
         let path = AssetPath::parse("/pub/a%20b.zip").unwrap();
         let mut headers = HeaderMap::new();
         asset_edits(&path, &Digest::from_bytes([0; 32]), "/.well-known/manyhands")
             .apply(&mut headers);
 
+        let links: Vec<_> = headers.get_all("link").iter().collect();
         assert_eq!(
-            headers["link"],
-            "</.well-known/manyhands/torrent/pub/a%20b.zip>; rel=\"describedby\"; \
-             type=\"application/x-bittorrent\""
+            links,
+            [
+                "</.well-known/manyhands/torrent/pub/a%20b.zip>; rel=\"describedby\"; \
+                 type=\"application/x-bittorrent\"",
+                "</.well-known/manyhands/meta4/pub/a%20b.zip>; rel=\"describedby\"; \
+                 type=\"application/metalink4+xml\"",
+            ]
         );
         assert_eq!(
             headers["repr-digest"],

@@ -209,17 +209,23 @@ steps! {
     Type "type"
         "The type is one that is shared, or says no more than \"bytes\".",
         needs [ContentType], asset::kind;
+    SignedUrl "signed_url"
+        "The URL is no key: no signature, session, password or share's token in it.",
+        needs [Reserved Method], asset::signed_url;
     Query "query"
-        "The URL has no query.",
+        "The URL has no query, or one of parameters that only break caches ([assets] queries).",
         needs [Reserved Method], asset::query;
     Path "path"
         "The path names one file, in one way of reading it, and has no parameters.",
         needs [Reserved], asset::path;
+    Excluded "excluded"
+        "The path is not excluded ([assets] exclude).",
+        needs [Path], asset::excluded;
     Extension "extension"
         "The type says what the file is, or the name's extension does.",
         needs [Type Path], asset::extension;
     Request "request"
-        "Nothing in the request speaks for one visitor: no credentials, no unknown field, no cookie but on public paths.",
+        "Nothing in the request speaks for one visitor: no credentials, no unknown field, no body, no wish to be forgotten, no cookie but on public paths.",
         needs [Reserved Method], asset::request;
     SetCookie "set_cookie"
         "The response sets no cookie.",
@@ -252,8 +258,8 @@ steps! {
         "The length lies within the configured bounds.",
         needs [Length], asset::size;
     Validator "validator"
-        "One version can be told from the next: a strong ETag, or a Last-Modified a minute older than Date.",
-        needs [Reserved Method Status], asset::validator;
+        "One version can be told from the next: a strong ETag, or a Last-Modified a minute older than Date, or the path is immutable ([assets] immutable).",
+        needs [Reserved Method Status Path], asset::validator;
 }
 
 /// The gates of every response.
@@ -286,8 +292,10 @@ const PAGE: &[Step] = &[
 const ASSET: &[Step] = &[
     // First, because it tells most: style sheets and pictures are refused for what they are.
     Step::Type,
+    Step::SignedUrl,
     Step::Query,
     Step::Path,
+    Step::Excluded,
     Step::Extension,
     Step::Request,
     Step::SetCookie,

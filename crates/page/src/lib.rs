@@ -26,6 +26,7 @@ mod plan;
 mod policy;
 mod reason;
 mod request;
+mod url;
 mod visitor;
 
 pub use csp::is_loopback;

@@ -19,8 +19,8 @@ pub struct Plan {
     /// site for `identity`. Leaving it undone is correct, only bigger on the wire.
     pub restore: Option<Restore>,
     /// Only beside [`Decision::PassThrough`]: anybody who asks for this path now gets no shareable
-    /// file (it turned private, moved or went). What is known of it must not be served any more
-    /// until an eligible answer says otherwise.
+    /// file (it turned private, moved or went), or this very request has changed it (RFC 9111, section
+    /// 4.4). What is known of it must not be served any more until an eligible answer says otherwise.
     pub doubt: Option<AssetPath>,
 }
 
@@ -169,6 +169,32 @@ mod tests {
             assert!(doubted("/a.zip", &[], 200, &[more]), "{more:?}");
         }
         assert!(!doubted("/a.zip", &[], 200, &[]));
+    }
+
+    #[test]
+    fn a_change_casts_doubt_whoever_makes_it() {
+        let doubted = |method: &str, path: &str, host: &str, status: u16| {
+            let asked = [("host", host), ("authorization", "Basic eA=="), ("content-length", "9")];
+            let request = RequestHead { method, path, query: Some("x"), headers: &asked[..] };
+            let none: [(&str, &str); 0] = [];
+            let response = ResponseHead { status, headers: &none[..] };
+            let policy = Policy::default().with_origin("https://example.org").unwrap();
+            plan(&request, &response, &policy, false).doubt
+        };
+        for method in ["PUT", "POST", "DELETE", "PATCH", "MOVE", "get", "X"] {
+            for status in [200, 201, 204, 303] {
+                let doubt = doubted(method, "/b/../a.zip", "example.org", status).unwrap();
+                assert_eq!(doubt.as_str(), "/a.zip", "{method} {status}");
+            }
+            for status in [100, 400, 401, 403, 405, 500] {
+                assert_eq!(doubted(method, "/a.zip", "example.org", status), None, "{status}");
+            }
+            assert_eq!(doubted(method, "/a.zip", "evil.example", 204), None);
+            assert_eq!(doubted(method, "/.well-known/manyhands/a", "example.org", 204), None);
+        }
+        for method in ["OPTIONS", "PROPFIND", "QUERY"] {
+            assert_eq!(doubted(method, "/a.zip", "example.org", 200), None, "{method}");
+        }
     }
 
     #[test]

@@ -1,7 +1,10 @@
 //! What the operator allows: checked once, at start-up.
 
+use manyhands_metainfo::AssetPath;
+
 use crate::csp::SiteOrigin;
 use crate::media::{self, MediaPattern};
+use crate::url;
 
 /// The reserved prefix where nothing else is configured.
 const DEFAULT_PREFIX: &str = "/.well-known/manyhands";
@@ -19,6 +22,9 @@ const DEFAULT_PREFIX: &str = "/.well-known/manyhands";
 /// | [`max_size`](Self::with_sizes) | 4 GiB | bounds what one hash job reads over the network; local files have no bound |
 /// | [`types`](Self::with_types) | archives, disk images, packages, data sets, video, audio | see [`with_types`](Self::with_types) |
 /// | [`public`](Self::with_public) | none | paths where a visitor's cookie does not stand in the way |
+/// | [`exclude`](Self::with_exclude) | none | paths that are never shared |
+/// | [`immutable`](Self::with_immutable) | none | paths whose URLs name their bytes for ever: no validator needed |
+/// | [`queries`](Self::with_queries) | none | parameters that only break caches: with them a URL is that of the path alone |
 /// | [`cookie`](Self::with_cookie) | `manyhands_b` | our own, which is no sign of a particular visitor |
 #[derive(Clone, Debug)]
 pub struct Policy {
@@ -31,6 +37,10 @@ pub struct Policy {
     max_size: u64,
     types: Vec<MediaPattern>,
     public: Vec<String>,
+    /// Folded, see [`fold`].
+    exclude: Vec<String>,
+    immutable: Vec<String>,
+    queries: Vec<String>,
     cookie: String,
 }
 
@@ -59,8 +69,20 @@ pub enum PolicyError {
     #[error("{0:?} can run code in a page and is never shared")]
     ActiveType(String),
     /// A public path that is no absolute path.
-    #[error("the public path {0:?} must start and end with '/'")]
+    #[error("the public path {0:?} must be a plain path that starts and ends with '/'")]
     Public(String),
+    /// An excluded path that is no absolute path.
+    #[error("the excluded path {0:?} must be a plain path that starts with '/'")]
+    Exclude(String),
+    /// An immutable path that is no absolute path.
+    #[error("the immutable path {0:?} must be a plain path that starts and ends with '/'")]
+    Immutable(String),
+    /// Not the name of a query parameter.
+    #[error("{0:?} is no parameter name of letters, digits, '.', '_' and '-'")]
+    Query(String),
+    /// The name of a parameter that carries credentials.
+    #[error("a parameter {0:?} is known to carry signatures, keys, sessions or names of persons")]
+    CredentialQuery(String),
     /// Not a cookie name.
     #[error("{0:?} is no cookie name")]
     Cookie(String),
@@ -78,6 +100,9 @@ impl Default for Policy {
             max_size: 4 << 30,
             types: media::default_patterns(),
             public: Vec::new(),
+            exclude: Vec::new(),
+            immutable: Vec::new(),
+            queries: Vec::new(),
             cookie: "manyhands_b".to_owned(),
         }
     }
@@ -160,20 +185,71 @@ impl Policy {
         Ok(self)
     }
 
-    /// Paths (`/pub/`, as prefixes) whose files are the same for everybody, whatever cookie the
-    /// visitor has. Empty by default: a cookie is how most sites recognise a login, and a file
+    /// Paths (`/pub/`, as prefixes, in any spelling) whose files are the same for everybody, whatever
+    /// cookie the visitor has. Empty by default: a cookie is how most sites recognise a login, and a file
     /// that is only asked for with one may not be meant for others.
     pub fn with_public<I>(mut self, paths: I) -> Result<Self, PolicyError>
     where
         I: IntoIterator,
         I::Item: AsRef<str>,
     {
-        self.public = paths
+        self.public = directories(paths, PolicyError::Public)?;
+        Ok(self)
+    }
+
+    /// Paths (`/private/` or `/a/b.zip`, as prefixes) that are never shared, whatever else is said of
+    /// them. Compared decoded and without regard to case, as a site's file system may do: `/PRIVATE/`
+    /// is out as well.
+    pub fn with_exclude<I>(mut self, paths: I) -> Result<Self, PolicyError>
+    where
+        I: IntoIterator,
+        I::Item: AsRef<str>,
+    {
+        self.exclude = paths
             .into_iter()
             .map(|path| {
-                let path = path.as_ref();
-                let valid = path.starts_with('/') && path.ends_with('/');
-                valid.then(|| path.to_owned()).ok_or_else(|| PolicyError::Public(path.to_owned()))
+                let parsed = AssetPath::parse(path.as_ref());
+                parsed.map(|path| fold(&path)).map_err(|_| path.as_ref().to_owned())
+            })
+            .collect::<Result<_, _>>()
+            .map_err(PolicyError::Exclude)?;
+        Ok(self)
+    }
+
+    /// Paths (`/static/`, as prefixes) whose URLs name their bytes for ever, because the names hold a
+    /// digest: no strong ETag or date is needed there to tell versions apart, only the length.
+    ///
+    /// Where a URL below it is used again for other bytes of the same length, visitors get the old ones
+    /// from one another until an answer of another length, or a purge.
+    pub fn with_immutable<I>(mut self, paths: I) -> Result<Self, PolicyError>
+    where
+        I: IntoIterator,
+        I::Item: AsRef<str>,
+    {
+        self.immutable = directories(paths, PolicyError::Immutable)?;
+        Ok(self)
+    }
+
+    /// Names of query parameters that only break caches (`v`), and do not choose the bytes: a URL whose
+    /// query has these alone, each once, with a value of 1 to 64 letters, digits, `.`, `_` and `-`, is
+    /// the file of its path. Case matters. Names that are known to carry credentials are refused.
+    pub fn with_queries<I>(mut self, names: I) -> Result<Self, PolicyError>
+    where
+        I: IntoIterator,
+        I::Item: AsRef<str>,
+    {
+        self.queries = names
+            .into_iter()
+            .map(|name| {
+                let name = name.as_ref();
+                let plain = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
+                if name.is_empty() || !name.bytes().all(plain) {
+                    return Err(PolicyError::Query(name.to_owned()));
+                }
+                if url::is_credential(name) {
+                    return Err(PolicyError::CredentialQuery(name.to_owned()));
+                }
+                Ok(name.to_owned())
             })
             .collect::<Result<_, _>>()?;
         Ok(self)
@@ -244,10 +320,55 @@ impl Policy {
         &self.cookie
     }
 
-    /// Whether a normalised path lies in one the operator called public.
-    pub(crate) fn is_public(&self, path: &str) -> bool {
-        self.public.iter().any(|prefix| path.starts_with(prefix.as_str()))
+    /// Whether the operator wants this path never to be shared.
+    pub fn is_excluded(&self, path: &AssetPath) -> bool {
+        !self.exclude.is_empty() && {
+            let path = fold(path);
+            self.exclude.iter().any(|prefix| path.starts_with(prefix.as_str()))
+        }
     }
+
+    /// Whether a path lies in one the operator called public.
+    pub(crate) fn is_public(&self, path: &AssetPath) -> bool {
+        self.public.iter().any(|prefix| path.as_str().starts_with(prefix.as_str()))
+    }
+
+    /// Whether a path lies in one whose URLs name their bytes for ever.
+    pub(crate) fn is_immutable(&self, path: &AssetPath) -> bool {
+        self.immutable.iter().any(|prefix| path.as_str().starts_with(prefix.as_str()))
+    }
+
+    pub(crate) fn queries(&self) -> &[String] {
+        &self.queries
+    }
+}
+
+/// Directories in the spelling of [`AssetPath`].
+fn directories<I>(paths: I, refuse: fn(String) -> PolicyError) -> Result<Vec<String>, PolicyError>
+where
+    I: IntoIterator,
+    I::Item: AsRef<str>,
+{
+    paths
+        .into_iter()
+        .map(|path| match AssetPath::parse(path.as_ref()) {
+            Ok(parsed) if parsed.is_directory() => Ok(parsed.as_str().to_owned()),
+            _ => Err(refuse(path.as_ref().to_owned())),
+        })
+        .collect()
+}
+
+/// A path as the most lenient of servers reads it: decoded, in lower case.
+fn fold(path: &AssetPath) -> String {
+    let mut folded = String::with_capacity(path.as_str().len());
+    for segment in path.decoded_segments() {
+        folded.push('/');
+        folded.push_str(&segment.to_lowercase());
+    }
+    if path.is_directory() {
+        folded.push('/');
+    }
+    folded
 }
 
 #[cfg(test)]
@@ -275,7 +396,50 @@ mod tests {
         }
         assert!(Policy::default().with_sizes(2, 1).is_err());
         assert!(Policy::default().with_cookie("a b").is_err());
-        assert!(Policy::default().with_public(["/a"]).is_err());
+        for path in ["", "a/", "/a", "/a//b/", "/a?b/", "/../", "/a%2fb/", "/a\\/"] {
+            assert!(Policy::default().with_public([path]).is_err(), "{path}");
+            assert!(Policy::default().with_immutable([path]).is_err(), "{path}");
+        }
+        for path in ["", "a/", "/a//b/", "/a?b/", "/../"] {
+            assert!(Policy::default().with_exclude([path]).is_err(), "{path}");
+        }
+    }
+
+    #[test]
+    fn excluded_paths_are_out_in_every_spelling() {
+        let policy =
+            Policy::default().with_exclude(["/Private/", "/a(1).zip", "/x/%7Euser"]).unwrap();
+        let excluded = |path: &str| policy.is_excluded(&AssetPath::parse(path).unwrap());
+        for path in [
+            "/private/a.zip",
+            "/PRIVATE/a.zip",
+            "/%70rivate/a.zip",
+            "/b/../private/a.zip",
+            "/a%281%29.zip",
+            "/a(1).zip",
+            "/x/~user/a.zip",
+            "/x/~username/a.zip",
+        ] {
+            assert!(excluded(path), "{path}");
+        }
+        for path in ["/a.zip", "/private", "/b/private/a.zip", "/privat/a.zip"] {
+            assert!(!excluded(path), "{path}");
+        }
+        let all = Policy::default().with_exclude(["/"]).unwrap();
+        assert!(all.is_excluded(&AssetPath::parse("/a.zip").unwrap()));
+    }
+
+    #[test]
+    fn parameters_that_carry_credentials_cannot_break_caches() {
+        for name in ["sig", "Token", "X-Amz-Date", "Expires", "key", "se", "hdnea", "api_key"] {
+            let error = Policy::default().with_queries([name]).unwrap_err();
+            assert_eq!(error, PolicyError::CredentialQuery(name.to_owned()));
+        }
+        for name in ["", "a b", "a=b", "v&w", "\u{e9}", "v[]", "%76"] {
+            let error = Policy::default().with_queries([name]).unwrap_err();
+            assert_eq!(error, PolicyError::Query(name.to_owned()));
+        }
+        assert!(Policy::default().with_queries(["v", "ver", "_", "cache-bust"]).is_ok());
     }
 
     #[test]

@@ -2,13 +2,13 @@
 
 use manyhands_metainfo::AssetPath;
 
-use crate::fields::has_foreign_cookie;
+use crate::fields::{CacheControl, has_foreign_cookie};
 use crate::{Headers, Policy, Reason, RequestHead};
 
 /// Fields that say nothing of who asks: what browsers, download programs, players, proxies and content
 /// delivery networks send of their own accord. Any other may be a key (`X-Api-Key`, `Private-Token`,
 /// `X-Forwarded-User`, …), and then the answer may be for its holder alone.
-const OF_ANYBODY: [&str; 62] = [
+const OF_ANYBODY: [&str; 65] = [
     "accept",
     "accept-charset",
     "accept-datetime",
@@ -49,6 +49,9 @@ const OF_ANYBODY: [&str; 62] = [
     "referer",
     "rtt",
     "save-data",
+    "sec-gpc",
+    "sec-purpose",
+    "sec-speculation-tags",
     "te",
     "traceparent",
     "tracestate",
@@ -87,25 +90,52 @@ pub(crate) fn is_anonymous<Q: Headers + ?Sized>(
     }
     let known = |name: &str| {
         let name = name.to_ascii_lowercase();
-        OF_ANYBODY.binary_search(&name.as_str()).is_ok() || name.starts_with("sec-")
+        // Not all of `sec-`: `Sec-Session-Response` and `Sec-Token-Binding` prove who asks.
+        OF_ANYBODY.binary_search(&name.as_str()).is_ok()
+            || name.starts_with("sec-fetch-")
+            || name.starts_with("sec-ch-")
     };
-    if !request.headers.names().all(known) {
+    // A GET with a body: what is in it may choose the answer.
+    let body = request.headers.values("content-length").any(|length| length != b"0");
+    if body || !request.headers.names().all(known) {
         return Err(Reason::RequestField);
     }
+    let asked = CacheControl::read(request.headers, "cache-control");
+    if asked.map_or(true, |asked| asked.no_store) {
+        return Err(Reason::RequestNoStore);
+    }
     let cookie = has_foreign_cookie(request.headers, policy.cookie());
-    if cookie && !path.is_some_and(|path| policy.is_public(path.as_str())) {
+    if cookie && !path.is_some_and(|path| policy.is_public(path)) {
         return Err(Reason::RequestCookie);
     }
     Ok(cookie)
 }
 
 /// Whether the request names the site, or nobody. Another virtual host behind the same port may have
-/// another file under the same path.
+/// another file under the same path; and where a site believes in forwarded hosts, whoever forges one
+/// may get an answer made for it, which nobody else is to be given.
 pub(crate) fn names_site<Q: Headers + ?Sized>(
     request: &RequestHead<'_, Q>,
     policy: &Policy,
 ) -> bool {
-    request.headers.values("host").all(|host| policy.is_site(host))
+    let headers = request.headers;
+    headers.values("host").all(|host| policy.is_site(host))
+        && headers
+            .values("x-forwarded-host")
+            .flat_map(|value| value.split(|&byte| byte == b','))
+            .all(|host| policy.is_site(host.trim_ascii()))
+        && headers.values("forwarded").all(|value| {
+            // RFC 7239: `for=…;host=example.org, for=…`; a quoted host has a port.
+            value.split(|byte| b",;".contains(byte)).all(|pair| {
+                pair.trim_ascii().split_at_checked(5).is_none_or(|(name, host)| {
+                    let host = match host {
+                        [b'"', inner @ .., b'"'] => inner,
+                        plain => plain,
+                    };
+                    !name.eq_ignore_ascii_case(b"host=") || policy.is_site(host)
+                })
+            })
+        })
 }
 
 #[cfg(test)]
@@ -153,8 +183,68 @@ mod tests {
             "Remote-User",
             "X-Csrf-Token",
             "Authentication",
+            "Sec-Session-Response",
+            "Sec-Token-Binding",
+            "Sec-Browsing-Topics",
+            "Transfer-Encoding",
+            "Content-Type",
         ] {
             assert_eq!(judged(&[(name, "x")]), Err(Reason::RequestField), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_body_may_choose_the_answer() {
+        assert_eq!(judged(&[("content-length", "0")]), Ok(false));
+        for length in ["1", "5000", "00", "", "x"] {
+            assert_eq!(
+                judged(&[("content-length", length)]),
+                Err(Reason::RequestField),
+                "{length}"
+            );
+        }
+    }
+
+    #[test]
+    fn who_wants_nothing_stored_is_left_alone() {
+        for asked in ["no-store", "max-age=0, No-Store", "no-store=x", "\""] {
+            let judged = judged(&[("cache-control", asked)]);
+            assert_eq!(judged, Err(Reason::RequestNoStore), "{asked}");
+        }
+        for asked in ["no-cache", "max-age=0", "only-if-cached", "no-transform", ""] {
+            assert_eq!(judged(&[("cache-control", asked)]), Ok(false), "{asked}");
+        }
+    }
+
+    #[test]
+    fn every_name_of_a_host_must_be_the_sites() {
+        let policy = Policy::default().with_origin("https://example.org").unwrap();
+        let names = |headers: &[(&str, &str)]| {
+            names_site(
+                &RequestHead { method: "GET", path: "/a.zip", query: None, headers },
+                &policy,
+            )
+        };
+        for good in [
+            ("host", "example.org"),
+            ("x-forwarded-host", "example.org"),
+            ("x-forwarded-host", "EXAMPLE.org:443, example.org"),
+            ("forwarded", "for=192.0.2.1;proto=https;HOST=example.org, for=192.0.2.2"),
+            ("forwarded", "for=\"[2001:db8::1]\"; host=\"example.org:443\""),
+            ("forwarded", "for=x"),
+        ] {
+            assert!(names(&[good]), "{good:?}");
+        }
+        for bad in [
+            ("x-forwarded-host", "evil.example"),
+            ("x-forwarded-host", "example.org, evil.example"),
+            ("x-forwarded-host", ""),
+            ("forwarded", "host=evil.example"),
+            ("forwarded", "for=x, for=y ; Host=evil.example"),
+            ("forwarded", "host=\"evil.example\""),
+            ("forwarded", "host="),
+        ] {
+            assert!(!names(&[("host", "example.org"), bad]), "{bad:?}");
         }
     }
 }

@@ -5,10 +5,10 @@
 use std::collections::HashSet;
 use std::fs;
 
-use manyhands_metainfo::Validator;
+use manyhands_metainfo::{AssetPath, Validator};
 use manyhands_page::{
     Coding, Decision, HeaderEdit, HeaderEdits, Injector, Outcome, Policy, Reason, RequestHead,
-    ResponseHead, plan, request_plan,
+    ResponseHead, asset_edits, plan, request_plan,
 };
 use serde_json::{Value, json};
 
@@ -26,13 +26,18 @@ fn policy(settings: &Value) -> Policy {
             ("pages", Value::Bool(pages)) => policy.with_pages(*pages),
             ("nonce", Value::Bool(nonce)) => policy.with_nonce(*nonce),
             ("recompress", Value::Bool(recompress)) => policy.with_recompress(*recompress),
-            ("public", Value::Array(paths)) => {
-                policy.with_public(paths.iter().map(|path| path.as_str().unwrap())).unwrap()
-            }
+            ("public", list) => policy.with_public(strings(list)).unwrap(),
+            ("exclude", list) => policy.with_exclude(strings(list)).unwrap(),
+            ("immutable", list) => policy.with_immutable(strings(list)).unwrap(),
+            ("queries", list) => policy.with_queries(strings(list)).unwrap(),
             _ => panic!("unknown setting {name}"),
         };
     }
     policy
+}
+
+fn strings(list: &Value) -> impl Iterator<Item = &str> {
+    list.as_array().unwrap().iter().map(|text| text.as_str().unwrap())
 }
 
 fn headers(value: &Value) -> Vec<(&str, &str)> {
@@ -134,6 +139,16 @@ fn every_reason_has_a_case() {
         .collect();
     // A control character cannot be written in a header that a host would pass on.
     assert_eq!(unmet, [&Reason::CspUnclear]);
+}
+
+#[test]
+fn a_ready_asset_carries_what_is_written() {
+    for ready in vectors()["ready"].as_array().unwrap() {
+        let path = AssetPath::parse(ready["path"].as_str().unwrap()).unwrap();
+        let sha256 = ready["sha256"].as_str().unwrap().parse().unwrap();
+        let made = asset_edits(&path, &sha256, Policy::default().prefix());
+        assert_eq!(edits(&made), ready["edits"]);
+    }
 }
 
 #[test]
