@@ -24,6 +24,7 @@ pub(crate) fn run(args: ProxyArgs) -> anyhow::Result<()> {
         reach(&args.upstream).await?;
         let listener = run::listen(&args.common, &mut config).await?;
         let layer = ManyhandsLayer::with_fetch(config, Arc::new(upstream.clone()))?;
+        layer.engine().wake();
         run::serve(listener, layer.layer(upstream)).await
     })
 }

@@ -18,6 +18,7 @@ mod versions;
 pub use binary::binary;
 pub use client::{Answer, Client};
 pub use expected::{Expected, zeros};
+pub use manyhands::Config;
 pub use origin::{Asked, origin};
 pub use server::{Memory, Server};
 pub use site::{Site, content, plain};

@@ -105,6 +105,14 @@ impl Site {
         self.ask("GET", path, headers).await
     }
 
+    /// A GET whose body may break off: `None` when it does.
+    pub async fn try_get(&self, path: &str) -> Option<Bytes> {
+        let request = Request::get(format!("http://{}{path}", self.address));
+        let request = request.body(Empty::new()).unwrap();
+        let response = self.client.request(request).await.unwrap();
+        Some(response.into_body().collect().await.ok()?.to_bytes())
+    }
+
     /// Any request, its answer's body collected.
     pub async fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> Response<Bytes> {
         let url = format!("http://{}{path}", self.address);

@@ -1,14 +1,15 @@
 //! The hash workers: threads of their own, not those of the host's runtime, cancelled between two chunks.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
 use manyhands_catalog::Failure;
 use manyhands_metainfo::FileIdentity;
+use rustix::fs::OFlags;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
@@ -40,7 +41,7 @@ pub(crate) fn file(
     work: &mut Work,
     control: &Control,
 ) -> Result<(), Failure> {
-    let file = File::open(path).map_err(|error| unreadable(path, &error))?;
+    let file = open(path).map_err(|error| unreadable(path, &error))?;
     let same = |file: &File| {
         let meta = file.metadata().map_err(|error| unreadable(path, &error))?;
         let now = FileIdentity::from_metadata(&meta);
@@ -65,6 +66,12 @@ pub(crate) fn file(
     }
     same(&file)?;
     if work.is_whole() { Ok(()) } else { Err(Failure::Changed) }
+}
+
+/// A pipe put in the file's place must not keep a worker waiting for somebody to write to it.
+fn open(path: &Path) -> io::Result<File> {
+    let flags = OFlags::NONBLOCK.bits().cast_signed();
+    OpenOptions::new().read(true).custom_flags(flags).open(path)
 }
 
 /// Hashes a body that arrives in chunks, from where the work stands. Blocks; `runtime` is where its time
@@ -256,5 +263,9 @@ mod tests {
         }
         std::fs::remove_file(&place).unwrap();
         assert_eq!(hash(&identity), Err(Failure::Unreadable));
+        // A pipe that nobody writes to: opening it would wait for ever.
+        let mode = rustix::fs::Mode::from_raw_mode(0o600);
+        rustix::fs::mknodat(rustix::fs::CWD, &place, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+        assert_eq!(hash(&identity), Err(Failure::Changed));
     }
 }

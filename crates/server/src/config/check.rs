@@ -2,6 +2,7 @@ use std::net::IpAddr;
 
 use http::Uri;
 use ipnet::IpNet;
+use manyhands_metainfo::AssetPath;
 use manyhands_page::{Policy, PolicyError};
 
 use super::Config;
@@ -48,6 +49,14 @@ impl Config {
                 remedy: "use 1.0 for speed first, 1.25 for the default",
             });
         }
+        if let Some(path) = self.assets.preload.iter().find(|path| !is_asset_path(path)) {
+            return Err(ConfigError {
+                section: "assets",
+                field: "preload",
+                problem: format!("`{path}` is not the path of a file"),
+                remedy: "write it as in a URL, like /pub/big%20file.zip",
+            });
+        }
         let stun_url = self.stun.host.as_deref().map(|host| {
             let host = match host.parse::<IpAddr>() {
                 Ok(IpAddr::V6(address)) => format!("[{address}]"),
@@ -57,6 +66,11 @@ impl Config {
         });
         Ok(Checked { origin, policy, trusted, stun_url, config: self })
     }
+}
+
+/// As an asset is called, so that it can be told from others.
+fn is_asset_path(text: &str) -> bool {
+    AssetPath::parse(text).is_ok_and(|path| path.as_str() == text && !path.is_directory())
 }
 
 fn origin(text: Option<&str>) -> Result<String, ConfigError> {
@@ -166,6 +180,22 @@ mod tests {
             error,
             "[listen] trusted: `10.0.0.0/99` is neither an address nor a network; write it like 10.0.0.1 or 10.0.0.0/8"
         );
+    }
+
+    #[test]
+    fn preloaded_paths_are_written_as_in_urls() {
+        for (path, good) in [
+            ("/pub/a%20b.zip", true),
+            ("/pub/a b.zip", false),
+            ("pub/a.zip", false),
+            ("/pub/", false),
+            ("/a/../b.zip", false),
+            ("https://example.org/a.zip", false),
+        ] {
+            let mut config = with_origin("https://example.org");
+            config.assets.preload = vec![path.to_owned()];
+            assert_eq!(config.check().is_ok(), good, "{path}");
+        }
     }
 
     #[test]

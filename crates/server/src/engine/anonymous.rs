@@ -1,12 +1,25 @@
-//! The site asked as nobody: without anything of a visitor's, and taken only at the visitor's version.
+//! The site asked as nobody, without anything of a visitor's: for assets that the operator listed, and for
+//! those that a visitor got, which are taken only in that visitor's version.
 
 use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_RANGE, HOST, IF_RANGE, RANGE, USER_AGENT};
-use http::{HeaderMap, HeaderValue, Response, StatusCode};
-use manyhands_catalog::{Failure, Job};
-use manyhands_page::{Decision, RequestHead, ResponseHead, plan};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use manyhands_catalog::{Failure, Job, Source};
+use manyhands_metainfo::{AssetPath, Version};
+use manyhands_page::{AssetOffer, Decision, RequestHead, ResponseHead, plan};
 
 use super::Engine;
 use crate::assets::FetchBody;
+
+const FIRST_BYTE: &str = "bytes=0-0";
+
+/// A part of an asset, in one version if that is known.
+struct Part<'a> {
+    range: String,
+    of: Option<&'a Version>,
+}
+
+/// An answer, and the file it offers to everybody.
+type Answer = (Response<FetchBody>, Result<AssetOffer, Failure>);
 
 /// The site's answer to nobody.
 pub(super) struct Anonymous {
@@ -18,83 +31,95 @@ pub(super) struct Anonymous {
 impl Engine {
     /// Asks for the asset from this byte on; a site that does not answer ranges sends it from the start.
     pub(super) async fn ask(&self, job: &Job, from: u64) -> Result<Anonymous, Failure> {
+        let Version { length, .. } = job.version;
         if from > 0 {
-            let part = format!("bytes={from}-");
-            let response = self.send(job, Some(&part)).await?;
-            let rest = format!("bytes {from}-{}/{}", job.version.length - 1, job.version.length);
-            match response.status() {
-                StatusCode::PARTIAL_CONTENT if says(response.headers(), &rest) => {
-                    self.judge(job, Some(&part), &response)?;
-                    return Ok(Anonymous { from, body: response.into_body() });
-                }
-                StatusCode::OK => {
-                    self.judge(job, Some(&part), &response)?;
-                    return Ok(Anonymous { from: 0, body: response.into_body() });
-                }
-                _ => {}
+            let part = Part { range: format!("bytes={from}-"), of: Some(&job.version) };
+            let (response, offer) = self.send(&job.path, Some(part)).await?;
+            let rest = format!("bytes {from}-{}/{length}", length - 1);
+            let from = match response.status() {
+                StatusCode::PARTIAL_CONTENT if says(response.headers(), &rest) => Some(from),
+                StatusCode::OK => Some(0),
+                _ => None,
+            };
+            if let Some(from) = from {
+                same(job, offer?)?;
+                return Ok(Anonymous { from, body: response.into_body() });
             }
         }
-        let response = self.send(job, None).await?;
-        self.judge(job, None, &response)?;
+        let (response, offer) = self.send(&job.path, None).await?;
+        same(job, offer?)?;
         Ok(Anonymous { from: 0, body: response.into_body() })
     }
 
     /// Whether anybody gets the version that was hashed, at the price of one byte where the site answers
     /// ranges.
     pub(super) async fn confirm(&self, job: &Job) -> Result<(), Failure> {
-        let part = "bytes=0-0";
-        let response = self.send(job, Some(part)).await?;
-        self.judge(job, Some(part), &response)
+        let part = Part { range: FIRST_BYTE.to_owned(), of: Some(&job.version) };
+        let (_, offer) = self.send(&job.path, Some(part)).await?;
+        same(job, offer?)
     }
 
-    async fn send(&self, job: &Job, part: Option<&str>) -> Result<Response<FetchBody>, Failure> {
+    /// Admits what the operator listed, without waiting for a visitor.
+    pub(super) async fn preload_listed(self) {
+        for path in &self.checked().config.assets.preload {
+            // One that is no asset path was refused with the configuration.
+            let Ok(path) = AssetPath::parse(path) else { continue };
+            let part = Part { range: FIRST_BYTE.to_owned(), of: None };
+            match self.send(&path, Some(part)).await {
+                Ok((_, Ok(offer))) => self.preload(&offer, &offer.version, Source::Fetch),
+                Ok((response, Err(_))) => {
+                    let status = response.status().as_u16();
+                    tracing::warn!(%path, status, "listed under [assets] preload, but not to be shared");
+                }
+                // Said already.
+                Err(_) => {}
+            }
+        }
+    }
+
+    /// One GET, and what its answer offers.
+    async fn send(&self, path: &AssetPath, part: Option<Part<'_>>) -> Result<Answer, Failure> {
         let fetch = self.0.fetch.as_ref().ok_or(Failure::Unreadable)?;
-        fetch.fetch(&job.path, self.headers(job, part)).await.map_err(|error| {
-            tracing::warn!(path = %job.path, %error, "cannot fetch an asset to hash it");
+        let headers = self.headers(part);
+        let response = fetch.fetch(path, headers.clone()).await.map_err(|error| {
+            tracing::warn!(%path, %error, "cannot fetch an asset to hash it");
             Failure::Unreadable
-        })
+        })?;
+        let request =
+            RequestHead { method: "GET", path: path.as_str(), query: None, headers: &headers };
+        let status = response.status().as_u16();
+        let head = ResponseHead { status, headers: response.headers() };
+        let offer = match plan(&request, &head, self.policy(), false).decision {
+            Decision::Asset(offer) => Ok(offer),
+            _ if matches!(status, 408 | 425 | 429 | 500..) => Err(Failure::Unreadable),
+            _ => Err(Failure::NotPublic),
+        };
+        Ok((response, offer))
     }
 
-    fn headers(&self, job: &Job, part: Option<&str>) -> HeaderMap {
+    fn headers(&self, part: Option<Part<'_>>) -> HeaderMap {
         let mut headers = HeaderMap::new();
         headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
         headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         headers.insert(USER_AGENT, HeaderValue::from_static("manyhands"));
         let host = self.checked().origin.split_once("://").map(|(_, authority)| authority);
-        if let Some(Ok(host)) = host.map(HeaderValue::from_str) {
-            headers.insert(HOST, host);
-        }
-        if let Some(Ok(part)) = part.map(HeaderValue::from_str) {
-            headers.insert(RANGE, part);
-            let version = job.version.validator.as_sent().map(HeaderValue::from_str);
-            if let Some(Ok(version)) = version {
-                headers.insert(IF_RANGE, version);
+        let mut insert = |name: HeaderName, value: Option<&str>| {
+            if let Some(Ok(value)) = value.map(HeaderValue::from_str) {
+                headers.insert(name, value);
             }
+        };
+        insert(HOST, host);
+        if let Some(Part { range, of }) = part {
+            insert(RANGE, Some(&range));
+            insert(IF_RANGE, of.and_then(|version| version.validator.as_sent()));
         }
         headers
     }
+}
 
-    /// Whether the anonymous answer is the one the visitor got.
-    fn judge(
-        &self,
-        job: &Job,
-        part: Option<&str>,
-        response: &Response<FetchBody>,
-    ) -> Result<(), Failure> {
-        let headers = self.headers(job, part);
-        let request =
-            RequestHead { method: "GET", path: job.path.as_str(), query: None, headers: &headers };
-        let head = ResponseHead { status: response.status().as_u16(), headers: response.headers() };
-        match plan(&request, &head, self.policy(), false).decision {
-            Decision::Asset(offer) if offer.version == job.version => Ok(()),
-            // Changed meanwhile, or made for that visitor: a later try will tell.
-            Decision::Asset(_) => Err(Failure::Unreadable),
-            _ if matches!(response.status().as_u16(), 408 | 425 | 429 | 500..) => {
-                Err(Failure::Unreadable)
-            }
-            _ => Err(Failure::NotPublic),
-        }
-    }
+/// Changed meanwhile, or made for that visitor: a later try will tell.
+fn same(job: &Job, offer: AssetOffer) -> Result<(), Failure> {
+    if offer.version == job.version { Ok(()) } else { Err(Failure::Unreadable) }
 }
 
 fn says(headers: &HeaderMap, range: &str) -> bool {

@@ -11,14 +11,19 @@ use super::{Engine, Inner};
 const TICK: Duration = Duration::from_secs(5);
 
 impl Engine {
-    /// Starts the background work once there is a runtime to start it on: layers are often built before.
-    pub(crate) fn wake(&self) {
+    /// Starts the background work, if it has not been: on the runtime this is called on. The first request
+    /// does so, too; layers are often built before there is a runtime. A host that calls this at its start
+    /// has what `[assets] preload` lists hashed before anybody asks for it.
+    pub fn wake(&self) {
         if self.0.runtime.get().is_some() {
             return;
         }
         let Ok(runtime) = Handle::try_current() else { return };
         self.0.runtime.get_or_init(|| {
             runtime.spawn(expire(Arc::downgrade(&self.0), Arc::clone(&self.0.alarm)));
+            if self.0.fetch.is_some() {
+                runtime.spawn(self.clone().preload_listed());
+            }
             let stun = self.0.stun.lock().unwrap_or_else(PoisonError::into_inner).take();
             if let Some(stun) = stun {
                 runtime.spawn(async move {

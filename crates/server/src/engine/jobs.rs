@@ -147,6 +147,10 @@ impl Engine {
         let feeding = runtime.spawn(feed(asked.body, chunks));
         let done = hashing::stream(queue, Pace::PATIENT, &mut work, control, runtime);
         feeding.abort();
+        // What was put aside, or did not come, costs the site nothing.
+        let read = work.position() - asked.from;
+        let unread = job.bytes.saturating_sub(read);
+        self.with_catalog(|catalog, _, _| catalog.unread(job.id, unread));
         settle(job, work, before, done)
     }
 
