@@ -1,5 +1,13 @@
 use std::time::Duration;
 
+use crate::job::Source;
+
+/// Bytes a second by which the length of an asset adds to the time its job may take: disks and
+/// connections are faster.
+const RATE: u64 = 4 << 20;
+/// The same where a visitor's download is all there is.
+const VISITOR_RATE: u64 = 256 << 10;
+
 /// When an asset is worth hashing, and how much of that may be under way at once.
 ///
 /// Every bound has a default; none of them depends on what visitors send.
@@ -14,6 +22,8 @@ pub struct Admission {
     pub(crate) passing: usize,
     pub(crate) deadline: Duration,
     pub(crate) retry: Duration,
+    pub(crate) resume: Duration,
+    pub(crate) refused: usize,
     pub(crate) fetch_budget: u64,
 }
 
@@ -36,7 +46,7 @@ impl Admission {
     /// Hot assets that may wait for a hash worker. Default 1,000; past it the newcomer stays cold.
     #[must_use]
     pub fn with_queue(mut self, queue: usize) -> Self {
-        self.queue = queue;
+        self.queue = queue.max(1);
         self
     }
 
@@ -72,7 +82,28 @@ impl Admission {
     /// Time a job may take, to which the asset's length adds a second for each 4 MiB. Default an hour.
     #[must_use]
     pub fn with_deadline(mut self, deadline: Duration) -> Self {
-        self.deadline = deadline;
+        self.deadline = deadline.max(Duration::from_secs(1));
+        self
+    }
+
+    /// Pause after a failure, doubled with each further one up to 512 times. Default a minute.
+    #[must_use]
+    pub fn with_retry(mut self, retry: Duration) -> Self {
+        self.retry = retry;
+        self
+    }
+
+    /// Pause after a transfer that broke off and had brought something. Default a second.
+    #[must_use]
+    pub fn with_resume(mut self, resume: Duration) -> Self {
+        self.resume = resume;
+        self
+    }
+
+    /// Refused assets remembered. Default 10,000; past it the longest refused is forgotten.
+    #[must_use]
+    pub fn with_refused(mut self, refused: usize) -> Self {
+        self.refused = refused.max(1);
         self
     }
 
@@ -82,6 +113,20 @@ impl Admission {
     pub fn with_fetch_budget(mut self, bytes: u64) -> Self {
         self.fetch_budget = bytes;
         self
+    }
+}
+
+impl Admission {
+    /// When a job that starts now is given up.
+    pub(crate) fn deadline_of(&self, now: Duration, source: &Source, length: u64) -> Duration {
+        let rate = match source {
+            Source::Passing { fetch: false } => VISITOR_RATE,
+            Source::Passing { fetch: true } | Source::Fetch | Source::File(_) | Source::None => {
+                RATE
+            }
+        };
+        let time = self.deadline.saturating_add(Duration::from_secs(length / rate));
+        now.saturating_add(time)
     }
 }
 
@@ -97,6 +142,8 @@ impl Default for Admission {
             passing: 8,
             deadline: Duration::from_secs(3_600),
             retry: Duration::from_secs(60),
+            resume: Duration::from_secs(1),
+            refused: 10_000,
             fetch_budget: 64 << 30,
         }
     }

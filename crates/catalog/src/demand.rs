@@ -1,6 +1,6 @@
 use manyhands_metainfo::{AssetPath, Version};
 
-use crate::entry::{Job, JobId, Source};
+use crate::job::{Job, JobId, Source};
 use crate::status::AssetState;
 
 /// An eligible answer that passes by.

@@ -12,10 +12,12 @@ mod budget;
 mod catalog;
 mod demand;
 mod entry;
+mod job;
+mod queue;
 mod status;
 
 pub use admission::Admission;
 pub use catalog::Catalog;
 pub use demand::{Demand, Effect, Observed};
-pub use entry::{Failure, Job, JobId, Source};
+pub use job::{Failure, Job, JobId, Source};
 pub use status::{AssetState, AssetStatus, Refusal};

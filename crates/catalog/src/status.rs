@@ -1,13 +1,13 @@
 use std::time::Duration;
 
-use manyhands_metainfo::AssetPath;
+use manyhands_metainfo::{AssetPath, Version};
 
 /// What is known of an asset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AssetState {
     /// Not asked for often enough.
     Cold,
-    /// Hot, waiting for a worker.
+    /// Hot or listed by the operator, waiting for a worker.
     Queued,
     /// A worker reads it.
     Hashing,
@@ -36,6 +36,15 @@ pub struct AssetStatus<'a> {
     pub path: &'a AssetPath,
     /// What is known of it.
     pub state: AssetState,
+    /// Requests counted before it was ready.
+    pub requests: u32,
+    /// Address prefixes told apart among them; not counted past 16.
+    pub prefixes: u32,
+    /// The bytes that were, are or will be hashed.
+    pub version: Option<&'a Version>,
+    /// For [`AssetState::Ready`]: whether its metainfo is served; `false` until an answer confirms what
+    /// an earlier process hashed, or what another answer cast doubt on.
+    pub shown: bool,
     /// For [`AssetState::Refused`]: why, and the time at which it may be tried again.
     pub refusal: Option<(Refusal, Duration)>,
 }

@@ -1,33 +1,47 @@
+mod admit;
 mod jobs;
+mod lookup;
 mod tables;
 mod versions;
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use manyhands_metainfo::{AssetPath, Version};
 
+use self::jobs::Jobs;
 use crate::admission::Admission;
 use crate::budget::Budget;
 use crate::demand::{Demand, Effect, Observed};
-use crate::entry::{Entry, JobId, Phase, Source};
-use crate::status::{AssetState, AssetStatus};
+use crate::entry::{Entry, Phase, What};
+use crate::job::{JobId, Source};
+use crate::queue::Queue;
+use crate::status::AssetState;
 
 /// Every asset the site has been asked for, within bounds.
+///
+/// An asset is in one table at a time, the one of its phase. Each table is in an order of its own, so that
+/// no request walks through one.
 #[derive(Debug)]
 pub struct Catalog {
     admission: Admission,
     entries: HashMap<AssetPath, Entry>,
-    /// Cold and refused assets by last use, oldest first: what is forgotten first.
+    /// Not hot, the longest unasked first: what is forgotten first.
     cold: BTreeMap<u64, AssetPath>,
-    /// Ready assets by last use, oldest first.
+    /// Refused, the longest refused first.
+    refused: BTreeMap<u64, AssetPath>,
+    /// Those of the refused that are tried again by themselves, by when.
+    retries: BTreeMap<(Duration, u64), AssetPath>,
+    /// Listed by the operator and not asked for yet, in the order of the list.
+    backlog: BTreeMap<u64, AssetPath>,
+    queue: Queue,
+    jobs: Jobs,
+    /// Ready and shown, the longest unasked first.
     ready: BTreeMap<u64, AssetPath>,
-    queue: VecDeque<AssetPath>,
-    jobs: BTreeMap<JobId, AssetPath>,
-    passing: usize,
+    /// Ready and not shown, the longest hidden first.
+    hidden: BTreeMap<u64, AssetPath>,
     budget: Budget,
-    clock: u64,
-    next_job: u64,
+    tick: u64,
 }
 
 impl Catalog {
@@ -39,12 +53,14 @@ impl Catalog {
             admission,
             entries: HashMap::new(),
             cold: BTreeMap::new(),
+            refused: BTreeMap::new(),
+            retries: BTreeMap::new(),
+            backlog: BTreeMap::new(),
+            queue: Queue::default(),
+            jobs: Jobs::default(),
             ready: BTreeMap::new(),
-            queue: VecDeque::new(),
-            jobs: BTreeMap::new(),
-            passing: 0,
-            clock: 0,
-            next_job: 0,
+            hidden: BTreeMap::new(),
+            tick: 0,
         }
     }
 
@@ -56,49 +72,17 @@ impl Catalog {
         demand: &Demand<'_>,
         out: &mut Vec<Effect>,
     ) -> Observed {
-        self.meet_version(now, demand, out);
-        let (requests, prefixes) = (self.admission.requests, self.admission.prefixes);
-        let used = self.tick();
-        let Some(entry) = self.entries.get_mut(demand.path) else {
-            return Observed { state: AssetState::Cold, tee: None };
-        };
-        let mut hot = false;
-        match &mut entry.phase {
-            Phase::Cold { requests: seen, prefixes: from, wanted } => {
-                *seen = seen.saturating_add(1);
-                if let Some(prefix) = demand.prefix
-                    && !from.contains(&prefix)
-                    && from.len() < prefixes as usize
-                {
-                    from.push(prefix);
-                }
-                let wide = demand.prefix.is_none() || from.len() >= prefixes as usize;
-                hot = *wanted || (*seen >= requests && wide);
-                self.cold.remove(&entry.used);
-                entry.used = used;
-                self.cold.insert(used, demand.path.clone());
-            }
-            Phase::Ready { confirmed } => {
-                if !std::mem::replace(confirmed, true) {
-                    out.push(Effect::Show(demand.path.clone()));
-                }
-                self.ready.remove(&entry.used);
-                entry.used = used;
-                self.ready.insert(used, demand.path.clone());
-            }
-            Phase::Refused { until, .. } => {
-                if now >= *until {
-                    entry.phase = Phase::cold();
-                }
-            }
-            Phase::Queued { .. } | Phase::Hashing { .. } => {}
-        }
-        let tee = if hot { self.admit(now, demand.path, &demand.source, out) } else { None };
-        let state = self.state(demand.path);
-        Observed { state, tee }
+        self.meet(now, demand, out);
+        let tee = self.count(now, demand, out);
+        self.start_jobs(now, out);
+        Observed { state: self.state(demand.path), tee }
     }
 
-    /// Admits an asset at once, whoever asks for it.
+    /// Admits an asset at once, whoever asks for it; returns its state.
+    ///
+    /// Listed files wait in a backlog of their own, which no visitor can fill, and take turns with what
+    /// visitors ask for. A listed file that is asked for goes to the queue. Listing displaces nothing: past
+    /// [`Admission::with_ready`] assets a file stays [`AssetState::Cold`] and is hashed once it is hot.
     pub fn preload(
         &mut self,
         now: Duration,
@@ -107,26 +91,12 @@ impl Catalog {
         content_type: &str,
         source: Source,
         out: &mut Vec<Effect>,
-    ) {
+    ) -> AssetState {
         let demand = Demand { path, version, content_type, prefix: None, source };
-        self.meet_version(now, &demand, out);
-        match self.entries.get_mut(path).map(|entry| &mut entry.phase) {
-            Some(Phase::Ready { confirmed }) => {
-                if !std::mem::replace(confirmed, true) {
-                    out.push(Effect::Show(path.clone()));
-                }
-            }
-            // An answer that passes by is hashed by whoever watches it pass.
-            Some(phase @ Phase::Cold { .. })
-                if matches!(demand.source, Source::Passing { .. } | Source::None) =>
-            {
-                *phase = Phase::wanted();
-            }
-            Some(Phase::Cold { .. }) => {
-                self.admit(now, path, &demand.source, out);
-            }
-            Some(Phase::Queued { .. } | Phase::Hashing { .. } | Phase::Refused { .. }) | None => {}
-        }
+        self.meet(now, &demand, out);
+        self.list(&demand, out);
+        self.start_jobs(now, out);
+        self.state(path)
     }
 
     /// Takes over an asset whose metainfo was found on disk at start-up. It is not served before an
@@ -138,61 +108,47 @@ impl Catalog {
         content_type: String,
         out: &mut Vec<Effect>,
     ) {
-        let used = self.tick();
-        self.ready.insert(used, path.clone());
-        let phase = Phase::Ready { confirmed: false };
-        let entry = Entry { phase, used, ..Entry::new(version, content_type) };
-        self.entries.insert(path, entry);
-        self.bound_ready(out);
+        if !self.entries.contains_key(&path) {
+            let what = Box::new(What { version, content_type });
+            self.attach(&path, Phase::Ready { what, shown: false }, out);
+        }
     }
 
-    /// The state of an asset, whatever its version.
-    #[must_use]
-    pub fn state(&self, path: &AssetPath) -> AssetState {
-        self.entries.get(path).map_or(AssetState::Cold, |entry| entry.phase.state())
-    }
-
-    /// The version of a ready asset, once an answer confirmed it.
-    #[must_use]
-    pub fn ready_version(&self, path: &AssetPath) -> Option<&Version> {
-        let entry = self.entries.get(path)?;
-        matches!(entry.phase, Phase::Ready { confirmed: true }).then_some(&entry.version)
-    }
-
-    /// Ready assets, the longest unasked first.
-    pub fn ready(&self) -> impl Iterator<Item = &AssetPath> {
-        self.ready.values()
-    }
-
-    /// Every asset that is known, in no order.
-    pub fn assets(&self) -> impl Iterator<Item = AssetStatus<'_>> {
-        self.entries.iter().map(|(path, entry)| AssetStatus {
-            path,
-            state: entry.phase.state(),
-            refusal: match entry.phase {
-                Phase::Refused { why, until } => Some((why, until)),
-                _ => None,
-            },
-        })
-    }
-
-    /// How many assets wait for a worker or are with one.
-    #[must_use]
-    pub fn pending(&self) -> usize {
-        self.queue.len() + self.jobs.len()
-    }
-}
-
-impl Entry {
-    pub(super) fn new(version: Version, content_type: String) -> Self {
-        Self {
-            version,
-            content_type,
-            phase: Phase::cold(),
-            used: 0,
-            changes: 0,
-            changed_at: Duration::ZERO,
-            failures: 0,
+    /// Counts an answer whose entry is there and carries the answer's version.
+    fn count(
+        &mut self,
+        now: Duration,
+        demand: &Demand<'_>,
+        out: &mut Vec<Effect>,
+    ) -> Option<JobId> {
+        let (requests, prefixes) = (self.admission.requests, self.admission.prefixes);
+        let place = self.next_place();
+        let entry = self.entries.get_mut(demand.path)?;
+        if !matches!(entry.phase, Phase::Ready { .. }) {
+            let before = entry.rank();
+            entry.interest.note(demand.prefix, prefixes);
+            if let Phase::Queued { source, .. } = &entry.phase {
+                entry.place = place;
+                self.queue.promote(source, before, entry.rank());
+            }
+        }
+        match &entry.phase {
+            Phase::Cold { wanted } => {
+                let wide = demand.prefix.is_none() || entry.interest.prefixes() >= prefixes;
+                let hot = *wanted || (entry.interest.requests() >= requests && wide);
+                self.cold.remove(&entry.place);
+                entry.place = place;
+                self.cold.insert(place, demand.path.clone());
+                if hot { self.admit(now, demand, out) } else { None }
+            }
+            Phase::Backlog { .. } | Phase::Queued { .. } => self.admit(now, demand, out),
+            Phase::Ready { .. } => {
+                self.ready.remove(&entry.place);
+                entry.place = place;
+                self.ready.insert(place, demand.path.clone());
+                None
+            }
+            Phase::Hashing { .. } | Phase::Refused { .. } => None,
         }
     }
 }

@@ -4,35 +4,39 @@ use manyhands_metainfo::{AssetPath, Version};
 
 use super::Catalog;
 use crate::demand::{Demand, Effect};
-use crate::entry::{Entry, Phase};
-use crate::status::{AssetState, Refusal};
-
-/// Answers of one asset may differ this often within [`FLAPPING`] before it counts as somebody's own.
-const MOST_CHANGES: u32 = 8;
-const FLAPPING: Duration = Duration::from_secs(60);
+use crate::entry::{Interest, Phase, What};
+use crate::status::Refusal;
 
 impl Catalog {
     /// Takes note of an answer by which the asset is not there for everybody any more. What was hashed is
-    /// kept, and served again once an eligible answer carries the same version.
+    /// kept, and served again once an eligible answer carries the same version; what is being hashed is
+    /// not shown before there is one.
     pub fn doubt(&mut self, path: &AssetPath, out: &mut Vec<Effect>) {
-        if let Some(Phase::Ready { confirmed }) = self.entries.get_mut(path).map(|it| &mut it.phase)
-            && std::mem::replace(confirmed, false)
-        {
-            out.push(Effect::Hide(path.clone()));
+        let Some(entry) = self.entries.get_mut(path) else { return };
+        match &mut entry.phase {
+            Phase::Ready { shown, .. } => {
+                if std::mem::replace(shown, false) {
+                    self.ready.remove(&entry.place);
+                    self.hidden.insert(entry.place, path.clone());
+                    out.push(Effect::Hide(path.clone()));
+                }
+            }
+            _ => entry.doubted = true,
         }
     }
 
     /// Takes note that the bytes behind a ready asset are not those of `version` any more. The next answer
     /// is enough to hash the new ones.
-    pub fn stale(&mut self, path: &AssetPath, version: &Version, out: &mut Vec<Effect>) {
+    pub fn stale(
+        &mut self,
+        now: Duration,
+        path: &AssetPath,
+        version: &Version,
+        out: &mut Vec<Effect>,
+    ) {
         if self.ready_version(path) == Some(version) {
             self.detach(path, out);
-            let used = self.tick();
-            if let Some(entry) = self.entries.get_mut(path) {
-                (entry.phase, entry.used) = (Phase::wanted(), used);
-                self.cold.insert(used, path.clone());
-                self.bound_cold();
-            }
+            self.changed(now, path, out);
         }
     }
 
@@ -45,7 +49,7 @@ impl Catalog {
     }
 
     /// Forgets all assets whose path starts with this text (`/pub/` for a folder), as
-    /// [`Catalog::purge`] does with one; returns how many.
+    /// [`Catalog::purge`] does with one; returns how many. Walks through all that is known.
     pub fn purge_prefix(&mut self, now: Duration, prefix: &str, out: &mut Vec<Effect>) -> usize {
         let below = |path: &&AssetPath| path.as_str().starts_with(prefix);
         let mut paths: Vec<_> = self.entries.keys().filter(below).cloned().collect();
@@ -57,56 +61,71 @@ impl Catalog {
         paths.len()
     }
 
-    fn forget(&mut self, path: &AssetPath, out: &mut Vec<Effect>) -> bool {
-        self.detach(path, out);
-        self.entries.remove(path).is_some()
-    }
-
-    /// Makes sure that an entry for this path and version exists.
-    pub(super) fn meet_version(
-        &mut self,
-        now: Duration,
-        demand: &Demand<'_>,
-        out: &mut Vec<Effect>,
-    ) {
-        let Some(entry) = self.entries.get_mut(demand.path) else {
-            let used = self.tick();
-            self.cold.insert(used, demand.path.clone());
-            let entry = Entry {
-                used,
-                ..Entry::new(demand.version.clone(), demand.content_type.to_owned())
-            };
-            self.entries.insert(demand.path.clone(), entry);
-            self.bound_cold();
+    /// Makes sure that there is an entry and that it is of the version this answer carries.
+    pub(super) fn meet(&mut self, now: Duration, demand: &Demand<'_>, out: &mut Vec<Effect>) {
+        let path = demand.path;
+        let Some(entry) = self.entries.get_mut(path) else {
+            self.attach(path, Phase::default(), out);
             return;
         };
-        if entry.version == *demand.version {
-            return;
-        }
-        entry.version = demand.version.clone();
-        demand.content_type.clone_into(&mut entry.content_type);
-        if now.saturating_sub(entry.changed_at) > FLAPPING {
-            entry.changes = 0;
-        }
-        entry.changed_at = now;
-        entry.changes = entry.changes.saturating_add(1);
-        let flapping = entry.changes >= MOST_CHANGES;
-        let was = entry.phase.state();
-        if matches!(was, AssetState::Ready | AssetState::Queued | AssetState::Hashing) {
-            self.detach(demand.path, out);
-            let used = self.tick();
-            if let Some(entry) = self.entries.get_mut(demand.path) {
-                // A stale asset was wanted: the next answer is enough to hash it again.
-                entry.phase = if flapping {
-                    Phase::Refused { why: Refusal::Flapping, until: now + FLAPPING }
-                } else {
-                    Phase::wanted()
-                };
-                entry.used = used;
-                self.cold.insert(used, demand.path.clone());
-                self.bound_cold();
+        entry.doubted = false;
+        match &mut entry.phase {
+            Phase::Cold { .. } => {}
+            Phase::Backlog { what, .. } | Phase::Queued { what, .. }
+                if what.version == *demand.version => {}
+            Phase::Hashing { what, .. } if what.version == *demand.version => {}
+            Phase::Ready { what, shown } if what.version == *demand.version => {
+                if !std::mem::replace(shown, true) {
+                    self.hidden.remove(&entry.place);
+                    self.ready.insert(entry.place, path.clone());
+                    out.push(Effect::Show(path.clone()));
+                }
             }
-            self.start_jobs(now, out);
+            Phase::Backlog { .. }
+            | Phase::Queued { .. }
+            | Phase::Hashing { .. }
+            | Phase::Ready { .. } => {
+                self.detach(path, out);
+                self.changed(now, path, out);
+            }
+            Phase::Refused { until, why, .. } if *until <= now => {
+                // What strangers did not get a day ago is as cold as anything; the rest was hot.
+                let wanted = *why != Refusal::NotPublic;
+                if !wanted {
+                    entry.interest = Interest::default();
+                }
+                self.detach(path, out);
+                self.attach(path, Phase::Cold { wanted }, out);
+            }
+            Phase::Refused { until, again, .. } => {
+                // A retry by itself would look for bytes that are gone; the next answer is enough then.
+                if again.as_deref().is_some_and(|(what, _)| what.version != *demand.version) {
+                    *again = None;
+                    self.retries.remove(&(*until, entry.place));
+                }
+            }
         }
+    }
+
+    /// An asset in no table had other bytes than we thought: it was wanted, and the next answer is enough
+    /// to hash it again, unless that happens too often.
+    pub(super) fn changed(&mut self, now: Duration, path: &AssetPath, out: &mut Vec<Effect>) {
+        let entry = self.entries.entry(path.clone()).or_default();
+        entry.forgive();
+        let phase = match entry.unrest.note(now) {
+            Some(pause) => Phase::Refused {
+                why: Refusal::Flapping,
+                until: now.saturating_add(pause),
+                again: None,
+            },
+            None => Phase::Cold { wanted: true },
+        };
+        self.attach(path, phase, out);
+    }
+}
+
+impl From<&Demand<'_>> for What {
+    fn from(demand: &Demand<'_>) -> Self {
+        Self { version: demand.version.clone(), content_type: demand.content_type.to_owned() }
     }
 }

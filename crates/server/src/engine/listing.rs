@@ -26,7 +26,7 @@ impl Engine {
         let Some(version) = self.catalog().ready_version(path).cloned() else { return false };
         let changed = self.0.shelf.file_changed(path);
         if changed {
-            self.with_catalog(|catalog, _, out| catalog.stale(path, &version, out));
+            self.with_catalog(|catalog, now, out| catalog.stale(now, path, &version, out));
         }
         !changed
     }

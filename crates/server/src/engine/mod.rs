@@ -187,7 +187,7 @@ impl Engine {
         let ready = self.0.shelf.ready(path).filter(|ready| *ready.version() == version);
         if ready.is_none() || self.0.shelf.file_changed(path) {
             // Better made anew than served doubtful.
-            self.with_catalog(|catalog, _, out| catalog.stale(path, &version, out));
+            self.with_catalog(|catalog, now, out| catalog.stale(now, path, &version, out));
             return None;
         }
         ready

@@ -1,7 +1,8 @@
 //! What the catalog promises, step by step, with a clock that stands still.
 
+
 use super::*;
-use crate::entry::{Failure, Job};
+use crate::job::{Failure, Job};
 use manyhands_metainfo::Validator;
 
 const NOW: Duration = Duration::from_secs(1);
@@ -127,9 +128,9 @@ fn a_stale_asset_is_hashed_again_at_the_next_answer_whoever_asks() {
     let job = site.jobs().remove(0);
     site.catalog.finished(NOW, job.id, Ok(()), &mut site.out);
     site.out.clear();
-    site.catalog.stale(&path("a"), &version("other"), &mut site.out);
+    site.catalog.stale(NOW, &path("a"), &version("other"), &mut site.out);
     assert_eq!(site.out, []);
-    site.catalog.stale(&path("a"), &version("1"), &mut site.out);
+    site.catalog.stale(NOW, &path("a"), &version("1"), &mut site.out);
     assert_eq!(site.out.split_off(0), [Effect::Retire(path("a"))]);
     assert_eq!(site.ask("a", "2", Some(1), file()).state, AssetState::Hashing);
 }
