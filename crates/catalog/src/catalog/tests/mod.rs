@@ -1,5 +1,12 @@
 //! What the catalog promises, step by step, with a clock that stands still.
 
+mod host;
+mod jobs;
+mod listed;
+mod liveness;
+mod queueing;
+mod random;
+mod reference;
 
 use super::*;
 use crate::job::{Failure, Job};
