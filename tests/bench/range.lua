@@ -6,7 +6,7 @@ function init()
 end
 
 function request()
-  if length == 0 then return wrk.format("GET") end
+  if length == 0 then return wrk.format("GET", nil, { ["Accept"] = os.getenv("ACCEPT") or "*/*" }) end
   local first = math.random(0, size - length)
   return wrk.format("GET", nil, { ["Range"] = string.format("bytes=%d-%d", first, first + length - 1) })
 end

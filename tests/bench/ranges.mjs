@@ -1,10 +1,10 @@
 // CPU time a request, `manyhands serve` against nginx and axum's usual ServeDir: the same cached files, the same requests by wrk, in interleaved
-// rounds.   node tests/bench/ranges.mjs [--short]
+// rounds. Of the page, ours is also asked for as a visitor does, who gets the tag.   node tests/bench/ranges.mjs [--short]
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -16,11 +16,14 @@ import { send, startNginx } from '../large/lib.mjs';
 import { load as machineLoad, median, program, SHORT } from './lib.mjs';
 
 const ROUNDS = SHORT ? 3 : 5, SECONDS = SHORT ? 1 : 2;
-const FILES = { '/large.zip': (SHORT ? 256 : 1024) * MiB, '/ten.zip': 10_000_000 };
+const FILES = { '/large.zip': (SHORT ? 256 : 1024) * MiB, '/ten.zip': 10_000_000, '/page.html': 1_000 };
+const PAGE = '<!doctype html><html><head><title>x</title></head><body></body></html>';
 const LOADS = [
   { name: '16 KiB range', path: '/large.zip', length: 16 * 1024, connections: 16 },
   { name: '1 MiB range', path: '/large.zip', length: MiB, connections: 4 },
   { name: 'whole 10 MB', path: '/ten.zip', length: 0, connections: 4 },
+  { name: '1 KB page', path: '/page.html', length: 0, connections: 16 },
+  { name: '1 KB, visitor', path: '/page.html', length: 0, connections: 16, accept: 'text/html' },
 ];
 // A regression must show; what a busy machine does to a ratio must not.
 const MOST = 2;
@@ -42,10 +45,10 @@ async function startServeDir(root) {
 }
 
 /** One run of wrk against a server. */
-async function measure({ port, pid }, { path, length, connections }) {
+async function measure({ port, pid }, { path, length, connections, accept = '*/*' }) {
   const before = cpu(pid);
   const { stdout } = await run('wrk', ['-t1', `-c${connections}`, `-d${SECONDS}s`, '-s', join(here, 'range.lua'), `http://127.0.0.1:${port}${path}`],
-    { env: { ...process.env, SIZE: String(FILES[path]), LENGTH: String(length) } });
+    { env: { ...process.env, SIZE: String(FILES[path]), LENGTH: String(length), ACCEPT: accept } });
   const seconds = cpu(pid) - before;
   const [requests, bytes, , errors] = /RESULT (\d+) (\d+) (\d+) (\d+)/.exec(stdout).slice(1).map(Number);
   assert.equal(errors, 0, stdout);
@@ -57,10 +60,13 @@ async function measure({ port, pid }, { path, length, connections }) {
 
 const work = await mkdtemp(join(tmpdir(), 'manyhands-bench-')), root = join(work, 'site'), servers = {};
 try {
-  for (const [path, size] of Object.entries(FILES)) await makeAsset(join(root, path), size, path);
+  for (const [path, size] of Object.entries(FILES)) {
+    if (path.endsWith('.zip')) await makeAsset(join(root, path), size, path);
+    else await writeFile(join(root, path), PAGE.replace('<body>', `<body>${'x'.repeat(size - PAGE.length)}`));
+  }
   const port = await freePort();
   servers.manyhands = await startServer({ root, work, port, config: { site: { origin: `http://127.0.0.1:${port}` } } });
-  for (const path of Object.keys(FILES)) await servers.manyhands.shared(path);
+  for (const path of Object.keys(FILES)) if (path.endsWith('.zip')) await servers.manyhands.shared(path);
   servers.nginx = await startNginx(work, root);
   servers.ServeDir = await startServeDir(root);
 
