@@ -3,13 +3,14 @@ use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use manyhands_metainfo::{
     AssetPath, Digest, Hasher, Hashes, Record, RecordError, Version, digests_of,
 };
 
-use super::spool::{self, Spool};
+use super::spool::{self, Aside, Spool};
 use super::work::Work;
 
 /// Records of ready assets, a file each, in one directory.
@@ -22,6 +23,7 @@ pub(crate) struct Store {
     dir: PathBuf,
     /// Numbers the spools of this process.
     turn: AtomicU64,
+    aside: Arc<Aside>,
     /// Held as long as this process uses the directory: two would remove each other's records.
     _lock: File,
 }
@@ -44,7 +46,7 @@ impl Store {
         fs::remove_file(&probe)?;
         let lock = File::create(dir.join("lock"))?;
         match lock.try_lock() {
-            Ok(()) => Ok(Self { dir, turn: AtomicU64::new(0), _lock: lock }),
+            Ok(()) => Ok(Self { dir, turn: AtomicU64::new(0), aside: Arc::default(), _lock: lock }),
             Err(fs::TryLockError::WouldBlock) => {
                 Err(io::Error::other("another process serves the same site from it"))
             }
@@ -55,7 +57,8 @@ impl Store {
     /// Hands over every whole record, one at a time. Torn ones are removed, and the spools that no
     /// hashing put aside is in need of; files that are not ours are left alone.
     pub(crate) fn load_all(&self, mut each: impl FnMut(Record)) {
-        let kept = spool::kept(&self.dir);
+        self.aside.find(&self.dir);
+        let kept = self.aside.files();
         let Ok(entries) = fs::read_dir(&self.dir) else { return };
         for entry in entries.flatten() {
             let path = entry.path();
@@ -90,7 +93,7 @@ impl Store {
 
     /// Starts to hash an asset: goes on where that version was put aside, else at its first byte.
     pub(crate) fn work(&self, path: &AssetPath, version: &Version) -> io::Result<Work> {
-        match Spool::resume(&self.place(path), version) {
+        match Spool::resume(&self.place(path), version, &self.aside) {
             Some((spool, hasher)) => Ok(Work::new(version.clone(), spool, hasher)),
             None => self.fresh_work(path, version),
         }
@@ -99,7 +102,7 @@ impl Store {
     /// Starts to hash an asset at its first byte.
     pub(crate) fn fresh_work(&self, path: &AssetPath, version: &Version) -> io::Result<Work> {
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
-        let spool = Spool::create(&self.place(path), turn)?;
+        let spool = Spool::create(&self.place(path), turn, &self.aside)?;
         Ok(Work::new(version.clone(), spool, Hasher::new(version.length, 0)))
     }
 
@@ -172,6 +175,8 @@ fn kind(name: &OsStr) -> Option<Kind> {
 
 #[cfg(test)]
 mod tests {
+    use manyhands_metainfo::Validator;
+
     use super::*;
 
     #[test]
@@ -185,5 +190,70 @@ mod tests {
         store.load_all(|record| panic!("{record:?}"));
         assert!(foreign.exists());
         assert!(!torn.exists());
+    }
+
+    /// A file of 17 MiB whose hashing is put aside after 16.
+    fn put_aside(store: &Store, path: &str) -> (AssetPath, Version) {
+        let path = AssetPath::parse(path).unwrap();
+        let version = Version { validator: Validator::Immutable, length: 17 << 20, file: None };
+        let mut work = store.fresh_work(&path, &version).unwrap();
+        work.take(&vec![7; 16 << 20]).unwrap();
+        assert_eq!(work.put_aside(), 16 << 20);
+        (path, version)
+    }
+
+    fn files(store: &Store) -> usize {
+        fs::read_dir(&store.dir).unwrap().count() - 1 // the lock
+    }
+
+    #[test]
+    fn work_put_aside_outlives_the_process_and_nothing_else_does() {
+        let state = tempfile::tempdir().unwrap();
+        let open = || Store::open(state.path(), "https://example.org").unwrap();
+        let store = open();
+        let (path, version) = put_aside(&store, "/a.zip");
+        // Left by a kill: a spool that nothing refers to.
+        std::mem::forget(store.fresh_work(&path, &version).unwrap());
+        assert_eq!(files(&store), 3);
+        drop(store);
+        let store = open();
+        store.load_all(|record| panic!("{record:?}"));
+        assert_eq!(files(&store), 2);
+        assert_eq!(store.work(&path, &version).unwrap().position(), 16 << 20);
+    }
+
+    #[test]
+    fn a_spool_that_was_changed_is_not_taken_up() {
+        let state = tempfile::tempdir().unwrap();
+        let store = Store::open(state.path(), "https://example.org").unwrap();
+        let (path, mut version) = put_aside(&store, "/a.zip");
+        version.length += 1;
+        assert_eq!(store.work(&path, &version).unwrap().position(), 0);
+        assert_eq!(files(&store), 0, "of another version, and so thrown away");
+
+        // 64 MiB and more, so that there is a full page to prove.
+        version.length = 82 << 20;
+        let mut work = store.fresh_work(&path, &version).unwrap();
+        work.take(&vec![7; 81 << 20]).unwrap();
+        assert_eq!(work.put_aside(), 80 << 20);
+        assert_eq!(store.work(&path, &version).unwrap().position(), 80 << 20);
+        let spool = fs::read_dir(&store.dir).unwrap().map(|entry| entry.unwrap().path());
+        let spool = spool.into_iter().find(|path| path.extension().is_some_and(|it| it == "new"));
+        let file = fs::OpenOptions::new().write(true).open(spool.unwrap()).unwrap();
+        file.write_at(b"x", 1_000).unwrap();
+        assert_eq!(store.work(&path, &version).unwrap().position(), 0);
+    }
+
+    #[test]
+    fn little_lies_aside_at_once() {
+        let state = tempfile::tempdir().unwrap();
+        let store = Store::open(state.path(), "https://example.org").unwrap();
+        let first = put_aside(&store, "/0.zip");
+        for number in 1..65 {
+            put_aside(&store, &format!("/{number}.zip"));
+            put_aside(&store, &format!("/{number}.zip"));
+        }
+        assert_eq!(files(&store), 2 * 64);
+        assert_eq!(store.work(&first.0, &first.1).unwrap().position(), 0);
     }
 }

@@ -165,10 +165,13 @@ impl Engine {
         let mut work = self.open(job, false)?;
         let pace = if fetch { Pace::BRISK } else { Pace::PATIENT };
         let done = hashing::stream(chunks, pace, &mut work, control, runtime);
-        let written = settle(job, work, 0, done)?;
-        if fetch {
-            runtime.block_on(self.confirm(job))?;
+        if !fetch {
+            // The next visitor's answer starts at the first byte, too.
+            done?;
+            return settle(job, work, 0, Ok(()));
         }
+        let written = settle(job, work, 0, done)?;
+        runtime.block_on(self.confirm(job))?;
         Ok(written)
     }
 
