@@ -26,6 +26,17 @@ impl FileTree {
         builder.finish()
     }
 
+    /// From the nodes that stand for its pieces, one each, as [`PieceHasher`](crate::PieceHasher) gives
+    /// them; of a file no longer than a piece that is its root. `piece_length`: a power of two, at least
+    /// 16 KiB.
+    pub fn from_pieces(nodes: Vec<Digest>, length: u64, piece_length: u32) -> Self {
+        if length <= piece_length.into() {
+            return Self { root: root_of_layer(&nodes, Digest::ZERO), layer: Vec::new() };
+        }
+        let height = piece_length.max(1).ilog2().saturating_sub(LEAF.ilog2());
+        Self { root: root_of_layer(&nodes, zero_subtree(height)), layer: nodes }
+    }
+
     /// Whether the layer has the right size and hashes to the root.
     pub(crate) fn is_consistent(&self, length: u64, piece_length: u32) -> bool {
         if length <= piece_length.into() {

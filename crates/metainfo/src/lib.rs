@@ -40,6 +40,7 @@ mod parse;
 mod path;
 mod progress;
 mod record;
+mod segment;
 mod torrent;
 mod version;
 
@@ -56,5 +57,6 @@ pub use parse::{ParseError, ParsedTorrent, parse};
 pub use path::{AssetPath, PathError};
 pub use progress::{Progress, ProgressError};
 pub use record::{Record, RecordError};
+pub use segment::{PieceHasher, PieceHashes, PieceKind};
 pub use torrent::{Torrent, TorrentError};
 pub use version::{FileIdentity, LocalFile, Validator, Version};

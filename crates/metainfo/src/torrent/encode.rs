@@ -61,6 +61,9 @@ impl Torrent<'_> {
             info.emit_pair(b"name", self.layout.name())?;
             info.emit_pair(b"piece length", self.layout.piece_length())?;
             info.emit_pair_with(b"pieces", |item| item.emit_bytes(&self.pieces))?;
+            if self.private {
+                info.emit_pair(b"private", 1)?;
+            }
             match &self.update_url {
                 Some(url) => info.emit_pair(b"update-url", url),
                 None => Ok(()),

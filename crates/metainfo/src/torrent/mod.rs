@@ -40,6 +40,7 @@ pub struct Torrent<'a> {
     pieces: Cow<'a, [u8]>,
     trees: Option<Vec<FileTree>>,
     update_url: Option<String>,
+    private: bool,
     web_seeds: Vec<String>,
     trackers: Vec<Vec<String>>,
     comment: Option<String>,
@@ -95,6 +96,7 @@ impl<'a> Torrent<'a> {
             pieces,
             trees,
             update_url: None,
+            private: false,
             web_seeds: Vec::new(),
             trackers: Vec::new(),
             comment: None,
@@ -127,6 +129,14 @@ impl<'a> Torrent<'a> {
     #[must_use]
     pub fn with_update_url(mut self, url: impl Into<String>) -> Self {
         self.update_url = Some(url.into());
+        self
+    }
+
+    /// Peers from the torrent's own trackers only (BEP 27). It is part of the info dictionary, so **it
+    /// changes the info-hash**.
+    #[must_use]
+    pub fn with_private(mut self, private: bool) -> Self {
+        self.private = private;
         self
     }
 
