@@ -14,6 +14,7 @@
 //! | `reserved/` | what is answered below `/.well-known/manyhands/` |
 //! | `tracker/` | WebSockets around the swarms |
 //! | `stun/` | the binding responder |
+//! | `torrents/` | torrents of files at hand, made and checked |
 
 mod assets;
 mod client;
@@ -21,6 +22,7 @@ mod config;
 mod engine;
 mod reserved;
 mod stun;
+mod torrents;
 mod tracker;
 
 pub use assets::{Fetch, FetchBody, Fetching, Ready, Tee};
@@ -32,3 +34,7 @@ pub use config::{
 };
 pub use engine::{Engine, Hashing, Offered, StartError, StateError};
 pub use manyhands_metainfo::{AssetPath, LocalFile};
+pub use torrents::{
+    ContentError, FileCheck, FileCheckState, LeftOut, MakeError, MakeOptions, STREAM_PIECE_LENGTH,
+    TorrentCheck, TorrentContent, make_torrent, make_torrent_of_stream, verify_torrent,
+};
