@@ -2,6 +2,8 @@ use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand};
 
+use crate::torrent::TorrentCommand;
+
 /// Turns a web site's visitors into its CDN: large files come from other visitors, verified, with the
 /// site itself as the fallback for every byte.
 #[derive(Debug, Parser)]
@@ -17,6 +19,11 @@ pub(crate) enum Command {
     Serve(ServeArgs),
     /// Stand in front of an existing site
     Proxy(ProxyArgs),
+    /// Make, read and check torrents
+    Torrent {
+        #[command(subcommand)]
+        command: TorrentCommand,
+    },
     /// Look at the configuration
     Config {
         #[command(subcommand)]

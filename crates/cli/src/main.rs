@@ -9,6 +9,7 @@ mod proxy;
 mod run;
 mod serve;
 mod settings;
+mod torrent;
 
 use std::process::ExitCode;
 
@@ -25,6 +26,7 @@ fn main() -> ExitCode {
     let done = match command {
         Command::Serve(args) => serve::run(args),
         Command::Proxy(args) => proxy::run(args),
+        Command::Torrent { command } => torrent::run(command),
         Command::Config { command: ConfigCommand::Default } => settings::print_default(),
         Command::Config { command: ConfigCommand::Check { file } } => settings::check(&file),
     };

@@ -20,7 +20,8 @@ fn root_by_the_book(file: &[u8]) -> Digest {
     let mut nodes: Vec<Digest> = file.chunks(LEAF).map(Digest::of).collect();
     nodes.resize(nodes.len().next_power_of_two(), Digest::ZERO);
     while nodes.len() > 1 {
-        let pair = |pair: &[Digest]| Digest::of(&[*pair[0].as_bytes(), *pair[1].as_bytes()].concat());
+        let pair =
+            |pair: &[Digest]| Digest::of(&[*pair[0].as_bytes(), *pair[1].as_bytes()].concat());
         nodes = nodes.chunks(2).map(pair).collect();
     }
     nodes[0]
