@@ -42,7 +42,10 @@ impl<'a> Metalink<'a> {
     /// Adds the SHA-1 of each piece, so that a client can find the part that is broken.
     #[must_use]
     pub fn with_pieces(mut self, hashes: &'a Hashes) -> Self {
-        self.pieces = Some((hashes.piece_length, &hashes.pieces));
+        // There must be at least one.
+        if !hashes.pieces.is_empty() {
+            self.pieces = Some((hashes.piece_length, &hashes.pieces));
+        }
         self
     }
 
@@ -54,7 +57,8 @@ impl<'a> Metalink<'a> {
         self
     }
 
-    /// Adds the URL of a torrent of the file.
+    /// Adds the URL of a torrent of the file. It has no priority, which is the least: clients with
+    /// BitTorrent take it as well, the others go by the URLs.
     #[must_use]
     pub fn with_torrent(mut self, url: impl Into<String>) -> Self {
         self.torrents.push(url.into());
@@ -118,5 +122,74 @@ impl fmt::Display for Escaped<'_> {
             c if c.is_control() => f.write_char('\u{fffd}'),
             c => f.write_char(c),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const URL: &str = "https://e.org/a%20b.zip?x=1&y='<2>'";
+
+    #[test]
+    fn the_document_is_exactly_this() {
+        let (hashes, _) = Hashes::of(&vec![7; 70_000], 65_536);
+        let document = Metalink::new("ä <b> & 'c' \"d\".zip", hashes.length, hashes.sha256)
+            .unwrap()
+            .with_pieces(&hashes)
+            .with_url(2, URL)
+            .with_url(0, "https://m.org/1")
+            .with_url(u32::MAX, "https://m.org/2")
+            .with_torrent("https://e.org/a%20b.zip.torrent")
+            .with_origin("https://e.org/a%20b.zip.meta4?x&y");
+        assert_eq!(
+            document.to_string(),
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>
+<metalink xmlns=\"urn:ietf:params:xml:ns:metalink\">
+  <origin dynamic=\"true\">https://e.org/a%20b.zip.meta4?x&amp;y</origin>
+  <file name=\"ä &lt;b&gt; &amp; &#39;c&#39; &quot;d&quot;.zip\">
+    <size>70000</size>
+    <hash type=\"sha-256\">SHA256</hash>
+    <pieces type=\"sha-1\" length=\"65536\">
+      <hash>PIECE1</hash>
+      <hash>PIECE2</hash>
+    </pieces>
+    <metaurl mediatype=\"torrent\">https://e.org/a%20b.zip.torrent</metaurl>
+    <url priority=\"2\">https://e.org/a%20b.zip?x=1&amp;y=&#39;&lt;2&gt;&#39;</url>
+    <url priority=\"1\">https://m.org/1</url>
+    <url priority=\"999999\">https://m.org/2</url>
+  </file>
+</metalink>
+"
+            .replace("SHA256", SHA256)
+            .replace("PIECE1", PIECES[0])
+            .replace("PIECE2", PIECES[1])
+        );
+    }
+
+    // sha256sum and sha1sum of 70,000 bytes of 7, and of their first 65,536 and last 4,464.
+    const SHA256: &str = "4f772cad45a568461aeb93ed8e3451422e5ba92d94c01a3355cb02e75c4b387e";
+    const PIECES: [&str; 2] =
+        ["a48f60a4c5099a1b00085be3b42c9f0bbb94d1c6", "6e16ce15ebfe5b861126cc85aa7667c9a86aa11d"];
+
+    #[test]
+    fn names_do_not_lead_elsewhere() {
+        for bad in ["", ".", "..", "/a", "a/b", "../a", "a\\b", "a\nb"] {
+            assert_eq!(Metalink::new(bad, 1, Digest::ZERO), Err(NameError), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn an_empty_file_has_no_pieces() {
+        // RFC 5854 wants at least one hash in `pieces`.
+        let (hashes, _) = Hashes::of(b"", 65_536);
+        let document = Metalink::new("a", 0, hashes.sha256).unwrap().with_pieces(&hashes);
+        assert!(!document.to_string().contains("pieces"));
+    }
+
+    #[test]
+    fn what_xml_cannot_say_is_replaced() {
+        let escaped = Escaped("a\u{1}\u{b}\u{85}\u{fffe}\u{ffff}\u{fffd}b\u{1f600}").to_string();
+        assert_eq!(escaped, format!("a{}b\u{1f600}", "\u{fffd}".repeat(6)));
     }
 }
