@@ -20,6 +20,8 @@ const MAX_PIECES: u64 = 2_097_152;
 const MAX_TOTAL: u64 = (1 << 48) - 1;
 /// What is left for URLs and comment of a torrent that is as long as it may be.
 const ROOM_FOR_URLS: u64 = 4 * 1024 * 1024;
+/// How the names of BitComet's pads begin, which is older than BEP 47. Other clients know them by that.
+pub(crate) const BITCOMET_PAD: &str = "_____padding_file_";
 /// The folder that BEP 47 recommends for pads.
 pub(crate) const PAD_FOLDER: &str = ".pad";
 
@@ -52,9 +54,10 @@ pub enum LayoutError {
     /// would destroy the other.
     #[error("{0:?} and {1:?} are one path on systems that ignore case")]
     Case(String, String),
-    /// A hybrid keeps its pads in that folder.
-    #[error("{0:?}: the folder .pad is reserved for padding in hybrid torrents")]
-    PadFolder(String),
+    /// A file that clients would take for padding, and not write: named as BitComet names pads, or,
+    /// in a hybrid, in the folder of its own pads.
+    #[error("{0:?} cannot be in this torrent: clients take such a name for padding")]
+    Padding(String),
     /// Not one file.
     #[error("there is no file in the directory")]
     NoFiles,
@@ -156,8 +159,9 @@ impl Layout {
             if !is_path(path) {
                 return Err(LayoutError::Path(path.join("/")));
             }
-            if hybrid && path[0].to_lowercase() == PAD_FOLDER {
-                return Err(LayoutError::PadFolder(path.join("/")));
+            let bitcomet = path.iter().any(|name| name.contains(BITCOMET_PAD));
+            if bitcomet || (hybrid && path[0].to_lowercase() == PAD_FOLDER) {
+                return Err(LayoutError::Padding(path.join("/")));
             }
         }
         check_clashes(files.iter().map(|(path, _)| &**path).collect())?;
@@ -270,10 +274,11 @@ impl Layout {
         })
     }
 
-    /// The pad after each file, in bytes; 0 for none.
-    pub(crate) fn pads(&self) -> impl Iterator<Item = u64> + '_ {
+    /// The pad before the first file and after each, in bytes; 0 for none.
+    pub(crate) fn pads(&self) -> (u64, impl Iterator<Item = u64> + '_) {
+        let first = self.files.first().map_or(0, |file| file.offset);
         let next = self.files.iter().skip(1).map(|file| file.offset).chain([self.total]);
-        self.files.iter().zip(next).map(|(file, next)| next - file.offset - file.length)
+        (first, self.files.iter().zip(next).map(|(file, next)| next - file.offset - file.length))
     }
 
     fn check_limits(&self) -> Result<(), LayoutError> {
@@ -303,6 +308,9 @@ impl Layout {
 }
 
 fn check_name(name: &str) -> Result<(), LayoutError> {
+    if name.contains(BITCOMET_PAD) {
+        return Err(LayoutError::Padding(name.to_owned()));
+    }
     if is_file_name(name) { Ok(()) } else { Err(LayoutError::Name(name.to_owned())) }
 }
 

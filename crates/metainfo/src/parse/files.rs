@@ -7,11 +7,8 @@ use bendy::decoding::{DictDecoder, ListDecoder};
 use super::{MAX_METAINFO, ParseError, values};
 use crate::{
     Digest, FileEntry, LayoutError,
-    layout::{MAX_FILES, is_path},
+    layout::{BITCOMET_PAD, MAX_FILES, is_path},
 };
-
-/// How BitComet, which is older than BEP 47, calls its pads.
-const BITCOMET_PAD: &str = "_____padding_file_";
 
 /// `piece layers`, by root.
 pub(super) type Layers = BTreeMap<Digest, Vec<Digest>>;

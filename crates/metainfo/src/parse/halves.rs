@@ -98,14 +98,15 @@ fn place(
     piece_length: u32,
     layers: &Layers,
 ) -> Result<(Listed, Vec<FileTree>), ParseError> {
+    let pieces = tree.files.iter().map(|(_, length, _)| length.div_ceil(piece_length.into()));
+    if pieces.fold(0, u64::saturating_add) > MAX_PIECES {
+        return Err(ParseError::Bad("number of pieces"));
+    }
     let mut placed = Listed::with_symlinks(tree.symlinks);
     let mut trees = Vec::with_capacity(tree.files.len());
     for (path, length, root) in tree.files {
-        // Totals have 63 bits at most, so neither this nor the next sum overflows.
+        // Totals have 63 bits at most, so this does not overflow.
         placed.skip(placed.total.next_multiple_of(piece_length.into()) - placed.total)?;
-        if (placed.total + length) / u64::from(piece_length) > MAX_PIECES {
-            return Err(ParseError::Bad("number of pieces"));
-        }
         let layer = if length > piece_length.into() { layers.get(&root) } else { None };
         let tree = FileTree { root, layer: layer.cloned().unwrap_or_default() };
         if !tree.is_consistent(length, piece_length) {

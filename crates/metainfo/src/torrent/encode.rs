@@ -73,19 +73,23 @@ impl Torrent<'_> {
 
     /// BEP 3, with the pads of BEP 47.
     fn files(&self, item: SingleItemEncoder<'_>) -> Result<(), Error> {
+        let pad = |list: &mut Encoder, length: u64| match length {
+            0 => Ok(()),
+            _ => list.emit_dict(|mut entry| {
+                entry.emit_pair(b"attr", "p")?;
+                entry.emit_pair(b"length", length)?;
+                entry.emit_pair(b"path", [PAD_FOLDER, &length.to_string()].as_slice())
+            }),
+        };
+        let (first, pads) = self.layout.pads();
         item.emit_list(|list| {
-            for (file, pad) in self.layout.files().iter().zip(self.layout.pads()) {
+            pad(list, first)?;
+            for (file, after) in self.layout.files().iter().zip(pads) {
                 list.emit_dict(|mut entry| {
                     entry.emit_pair(b"length", file.length)?;
                     entry.emit_pair(b"path", &file.path)
                 })?;
-                if pad > 0 {
-                    list.emit_dict(|mut entry| {
-                        entry.emit_pair(b"attr", "p")?;
-                        entry.emit_pair(b"length", pad)?;
-                        entry.emit_pair(b"path", [PAD_FOLDER, &pad.to_string()].as_slice())
-                    })?;
-                }
+                pad(list, after)?;
             }
             Ok(())
         })
