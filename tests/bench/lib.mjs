@@ -1,5 +1,6 @@
 // What the benchmarks share: the release build, the middle one, and the load that explains an odd figure.
-import { existsSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
 import { loadavg } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -19,3 +20,11 @@ export const SHORT = process.argv.includes('--short');
 
 export const median = (values) => values.toSorted((a, b) => a - b)[values.length >> 1];
 export const load = () => loadavg().map((value) => value.toFixed(1)).join(' ');
+
+const ticks = Number(execFileSync('getconf', ['CLK_TCK'], { encoding: 'utf8' }));
+
+/** CPU seconds a process has used, in user and kernel mode. */
+export function cpu(pid) {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ')[1].split(' ');
+  return (Number(fields[11]) + Number(fields[12])) / ticks;
+}

@@ -3,7 +3,6 @@
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -13,7 +12,7 @@ import { makeAsset, MiB } from '../browser/lib/assets.mjs';
 import { freePort, startServer } from '../browser/lib/server.mjs';
 import { until } from '../browser/lib/until.mjs';
 import { send, startNginx } from '../large/lib.mjs';
-import { load as machineLoad, median, program, SHORT } from './lib.mjs';
+import { cpu, load as machineLoad, median, program, SHORT } from './lib.mjs';
 
 const ROUNDS = SHORT ? 3 : 5, SECONDS = SHORT ? 1 : 2;
 const FILES = { '/large.zip': (SHORT ? 256 : 1024) * MiB, '/ten.zip': 10_000_000, '/page.html': 1_000 };
@@ -30,14 +29,6 @@ const MOST = 2;
 
 const here = fileURLToPath(new URL('.', import.meta.url));
 const run = promisify(execFile);
-const ticks = Number((await run('getconf', ['CLK_TCK'])).stdout);
-
-/** CPU seconds a process has used, in user and kernel mode. */
-function cpu(pid) {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ')[1].split(' ');
-  return (Number(fields[11]) + Number(fields[12])) / ticks;
-}
-
 async function startServeDir(root) {
   const port = await freePort(), child = spawn(program('bench-serve-dir'), [`127.0.0.1:${port}`, root], { stdio: 'inherit' });
   await until('ServeDir answers', () => send(port, '/', { method: 'HEAD' }));
