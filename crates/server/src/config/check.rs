@@ -57,6 +57,16 @@ impl Config {
                 remedy: "write it as in a URL, like /pub/big%20file.zip",
             });
         }
+        let excluded =
+            |path: &&String| AssetPath::parse(path).is_ok_and(|path| policy.is_excluded(&path));
+        if let Some(path) = self.assets.preload.iter().find(excluded) {
+            return Err(ConfigError {
+                section: "assets",
+                field: "preload",
+                problem: format!("`{path}` is excluded"),
+                remedy: "take it out here or out of [assets] exclude",
+            });
+        }
         let stun_url = self.stun.host.as_deref().map(|host| {
             let host = match host.parse::<IpAddr>() {
                 Ok(IpAddr::V6(address)) => format!("[{address}]"),
@@ -113,6 +123,9 @@ fn policy(config: &Config, origin: &str) -> Result<Policy, ConfigError> {
         .and_then(|policy| policy.with_prefix(&config.site.prefix))
         .and_then(|policy| policy.with_sizes(assets.min_size, assets.max_size))
         .and_then(|policy| policy.with_public(&assets.public))
+        .and_then(|policy| policy.with_exclude(&assets.exclude))
+        .and_then(|policy| policy.with_immutable(&assets.immutable))
+        .and_then(|policy| policy.with_queries(&assets.queries))
         .map_err(refused)?;
     if !assets.types.is_empty() {
         policy = policy.with_types(&assets.types).map_err(refused)?;
@@ -128,6 +141,14 @@ fn refused(error: PolicyError) -> ConfigError {
         PolicyError::Type(_) => ("assets", "types", "write it like video/mp4 or video/*"),
         PolicyError::ActiveType(_) => ("assets", "types", "leave it out"),
         PolicyError::Public(_) => ("assets", "public", "write it like /pub/"),
+        PolicyError::Exclude(_) => ("assets", "exclude", "write it like /private/ or /a/b.zip"),
+        PolicyError::Immutable(_) => ("assets", "immutable", "write it like /static/"),
+        PolicyError::Query(_) => ("assets", "queries", "write it like v"),
+        PolicyError::CredentialQuery(_) => (
+            "assets",
+            "queries",
+            "leave it out: files that need it are for the holders of their URLs",
+        ),
         _ => ("site", "origin", "write it like https://example.org"),
     };
     ConfigError { section, field, problem: error.to_string(), remedy }
@@ -196,6 +217,39 @@ mod tests {
             config.assets.preload = vec![path.to_owned()];
             assert_eq!(config.check().is_ok(), good, "{path}");
         }
+    }
+
+    #[test]
+    fn what_is_said_of_assets_is_checked() {
+        let refused = |adjust: fn(&mut crate::config::AssetsSection)| {
+            let mut config = with_origin("https://example.org");
+            adjust(&mut config.assets);
+            config.check().err().map(|error| (error.field, error.to_string()))
+        };
+        let field = |adjust| refused(adjust).map(|(field, _)| field);
+        assert_eq!(field(|it| it.exclude = vec!["private/".to_owned()]), Some("exclude"));
+        assert_eq!(field(|it| it.immutable = vec!["/static".to_owned()]), Some("immutable"));
+        assert_eq!(field(|it| it.queries = vec!["a b".to_owned()]), Some("queries"));
+        let both = |it: &mut crate::config::AssetsSection| {
+            it.exclude = vec!["/private/".to_owned()];
+            it.preload = vec!["/Private/a.zip".to_owned()];
+        };
+        assert_eq!(field(both), Some("preload"));
+        assert_eq!(
+            refused(|it| it.queries = vec!["v".to_owned(), "X-Amz-Signature".to_owned()])
+                .unwrap()
+                .1,
+            "[assets] queries: a parameter \"X-Amz-Signature\" is known to carry signatures, keys, \
+             sessions or names of persons; leave it out: files that need it are for the holders of \
+             their URLs"
+        );
+
+        let mut config = with_origin("https://example.org");
+        config.assets.preload = vec!["/pub/a.zip".to_owned()];
+        config.assets.exclude = vec!["/private/".to_owned(), "/a.zip".to_owned()];
+        config.assets.immutable = vec!["/static/".to_owned()];
+        config.assets.queries = vec!["v".to_owned(), "_".to_owned()];
+        assert!(config.check().is_ok());
     }
 
     #[test]

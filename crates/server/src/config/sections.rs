@@ -96,6 +96,19 @@ pub struct AssetsSection {
     /// Path prefixes such as `/pub/` whose files are the same for everybody, whatever cookie a visitor
     /// has. Default none: a file that is asked for with a cookie may not be meant for others.
     pub public: Vec<String>,
+    /// Path prefixes such as `/private/` or `/a/b.zip` that are never shared, whatever else is said of
+    /// them. Default none. Compared decoded and without regard to case. What a site guards by network
+    /// address or client certificate alone belongs here: no field of an answer tells.
+    pub exclude: Vec<String>,
+    /// Path prefixes such as `/static/` whose URLs name their bytes for ever, because a digest is in
+    /// their names. Default none. Neither a strong ETag nor a date is needed there; where such a URL is
+    /// used again for other bytes of the same length, visitors get the old ones until a purge.
+    pub immutable: Vec<String>,
+    /// Names of query parameters that only break caches, such as `v`. Default none: a query may choose the
+    /// bytes, or be a secret. With these alone, each once and with a short plain value, a URL is the file
+    /// of its path, and only the path is ever published. Names that are known to carry credentials are
+    /// refused. Browsers get such URLs over plain HTTP.
+    pub queries: Vec<String>,
     /// Paths admitted at their first request, whoever asks, without waiting for demand. `manyhands serve`
     /// admits all that is eligible at start.
     pub preload: Vec<String>,
@@ -112,6 +125,9 @@ impl Default for AssetsSection {
             max_size: 4 << 30,
             types: Vec::new(),
             public: Vec::new(),
+            exclude: Vec::new(),
+            immutable: Vec::new(),
+            queries: Vec::new(),
             preload: Vec::new(),
             list: false,
         }
