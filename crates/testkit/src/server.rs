@@ -33,16 +33,20 @@ pub struct Memory {
 impl Server {
     /// `manyhands serve DIRECTORY`, with its state in `state` and `settings` as its configuration file.
     pub fn serve(directory: &Path, state: &Path, settings: &str) -> Self {
-        Self::start(["serve".into(), directory.into()].to_vec(), state, settings)
+        Self::start(["serve".into(), directory.into()].to_vec(), state, settings, None)
     }
 
     /// `manyhands proxy` in front of `upstream`.
     pub fn proxy(upstream: SocketAddr, state: &Path, settings: &str) -> Self {
-        let upstream = format!("http://{upstream}").into();
-        Self::start(["proxy".into(), "--upstream".into(), upstream].to_vec(), state, settings)
+        Self::start(before(upstream), state, settings, None)
     }
 
-    fn start(arguments: Vec<OsString>, state: &Path, settings: &str) -> Self {
+    /// The same with a log of this level: `trace`.
+    pub fn proxy_logging(upstream: SocketAddr, state: &Path, settings: &str, level: &str) -> Self {
+        Self::start(before(upstream), state, settings, Some(level))
+    }
+
+    fn start(arguments: Vec<OsString>, state: &Path, settings: &str, level: Option<&str>) -> Self {
         fs::create_dir_all(state).unwrap();
         // Beside the state, not in it: what lies there is looked at.
         let (config, log) = (state.with_extension("toml"), state.with_extension("log"));
@@ -54,6 +58,7 @@ impl Server {
             .arg(state)
             .arg("--config")
             .arg(config)
+            .envs(level.map(|level| ("MANYHANDS_LOG", level)))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(fs::File::options().create(true).append(true).open(&log).unwrap())
@@ -142,6 +147,10 @@ impl Server {
 
     /// `kill -9`, and waits for the end.
     pub fn kill(self) {}
+}
+
+fn before(upstream: SocketAddr) -> Vec<OsString> {
+    vec!["proxy".into(), "--upstream".into(), format!("http://{upstream}").into()]
 }
 
 impl Drop for Server {
