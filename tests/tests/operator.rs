@@ -4,7 +4,8 @@
 use std::fs;
 
 use http::StatusCode;
-use manyhands_testkit::{Site, content};
+use manyhands_testkit::{Site, content, plain};
+use serde_json::Value;
 
 const STATUS: &str = "/.well-known/manyhands/status.json";
 
@@ -180,4 +181,58 @@ async fn a_purge_that_was_not_meant_purges_nothing() {
     assert!(shared(&site, "/a.zip").await);
     let long = format!("{PURGE}?path=/{}", "a".repeat(8 << 10));
     assert_eq!(site.ask("POST", &long, &[JSON]).await.status(), StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
+async fn the_status_says_of_each_file_whether_it_is_shared_and_why_not() {
+    let files = tempfile::tempdir().unwrap();
+    for name in ["asked.zip", "gone.zip", "once.zip", "pub/b.zip"] {
+        fs::create_dir_all(files.path().join("pub")).unwrap();
+        fs::write(files.path().join(name), content(0, 1 << 20)).unwrap();
+    }
+    let site = Site::proxy(plain(files.path()).await, |config| config.admission.requests = 2).await;
+    for path in ["/asked.zip", "/gone.zip", "/pub/b.zip"] {
+        for _ in 0..2 {
+            site.get(path, &[]).await;
+        }
+        site.manifest(path).await.unwrap();
+    }
+    site.get("/once.zip", &[]).await;
+    fs::remove_file(files.path().join("gone.zip")).unwrap();
+    while site.get("/gone.zip", &[]).await.status() != StatusCode::NOT_FOUND {}
+    let status = |query: &'static str| {
+        let path = format!("{STATUS}{query}");
+        let site = &site;
+        async move { serde_json::from_slice::<Value>(site.get(&path, &[]).await.body()).unwrap() }
+    };
+    let all = status("").await;
+    let summary: Vec<_> = all["assets"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|asset| {
+            let member = |name: &str| asset[name].as_str().unwrap_or("-").to_owned();
+            ["path", "state", "swarm", "reason"].map(member).join(" ")
+        })
+        .collect();
+    assert_eq!(
+        summary,
+        [
+            "/gone.zip hidden - unconfirmed",
+            "/asked.zip ready 0/0 -",
+            "/pub/b.zip ready 0/0 -",
+            "/once.zip cold - demand",
+        ]
+    );
+    assert_eq!(
+        all["counts"],
+        serde_json::json!({
+            "cold": 1, "queued": 0, "hashing": 0, "ready": 2, "hidden": 1, "refused": 0
+        })
+    );
+    assert_eq!((&all["v"], &all["pending"], &all["omitted"]), (&1.into(), &0.into(), &0.into()));
+    assert_eq!(all["jobs"], serde_json::json!([]));
+    let below = status("?under=%2Fpub/").await;
+    assert_eq!(below["assets"].as_array().unwrap().len(), 1);
+    assert_eq!(below["counts"], all["counts"]);
 }

@@ -102,6 +102,11 @@ impl Shelf {
         self.lock().shelved.get(path).map(|shelved| shelved.sha256)
     }
 
+    /// The swarm of an asset on the shelf.
+    pub(crate) fn info_hash(&self, path: &AssetPath) -> Option<InfoHash> {
+        self.lock().shelved.get(path).map(|shelved| shelved.info_hash)
+    }
+
     /// Shows an asset; its info-hash comes back when no other asset with it was shown.
     pub(crate) fn show(&self, path: &AssetPath) -> Option<InfoHash> {
         self.lock().show(path)

@@ -6,10 +6,12 @@ mod background;
 mod jobs;
 mod keys;
 mod listing;
+mod overview;
 mod purge;
 mod start;
 
 pub use jobs::Hashing;
+pub(crate) use overview::{Known, Overview, Standing};
 pub use start::{StartError, StateError};
 
 use std::collections::HashMap;
@@ -199,11 +201,6 @@ impl Engine {
             return None;
         }
         self.0.shelf.page(&ready, page).map(|digests| digest_bytes(&digests).into())
-    }
-
-    pub(crate) fn inventory(&self) -> (Vec<AssetPath>, usize) {
-        let catalog = self.catalog();
-        (catalog.ready().cloned().collect(), catalog.pending())
     }
 
     pub(crate) fn checked(&self) -> &Checked {
