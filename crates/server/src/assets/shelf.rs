@@ -251,3 +251,82 @@ impl Index {
         hidden
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A shelf with so many assets, every other one shown.
+    fn shelf(assets: usize) -> (Shelf, tempfile::TempDir) {
+        let state = tempfile::tempdir().unwrap();
+        let store = Store::open(state.path(), "https://example.org").unwrap();
+        let origin = "https://example.org".to_owned();
+        let settings = ReadySettings { origin, prefix: "/p".to_owned(), announce: false };
+        let shelf = Shelf::new(store, settings);
+        for n in 0..assets {
+            let path = AssetPath::parse(&format!("/d{}/f{n:06}.zip", n % 7)).unwrap();
+            let digest = Digest::of(&n.to_be_bytes());
+            let mut info_hash = [0; 20];
+            info_hash[..8].copy_from_slice(&n.to_be_bytes());
+            let info_hash = InfoHash::from_bytes(info_hash);
+            let (root, sha256, content_type) = (digest, digest, "application/zip".into());
+            let shelved =
+                Shelved { info_hash, root, sha256, length: 1 << 20, content_type, file: None };
+            shelf.lock().put(&path, shelved);
+            if n % 2 == 0 {
+                assert_eq!(shelf.show(&path), Some(info_hash));
+            }
+        }
+        (shelf, state)
+    }
+
+    #[test]
+    fn parts_of_a_list_are_all_that_is_shown_once_in_order() {
+        let (shelf, _state) = shelf(5_000);
+        assert_eq!(shelf.total(), 2_500);
+        for most in [1, 333, 1_000, 5_000] {
+            let (mut paths, mut after) = (Vec::new(), None);
+            loop {
+                let part = shelf.part(after.as_ref(), most, |_| true);
+                assert!(part.assets.len() <= most && part.seen <= Part::MOST);
+                paths.extend(part.assets.into_iter().map(|listed| listed.path));
+                after = part.next;
+                if after.is_none() {
+                    break;
+                }
+            }
+            assert_eq!(paths.len(), 2_500, "{most}");
+            assert!(paths.is_sorted());
+        }
+        let hidden = AssetPath::parse("/d0/f000000.zip").unwrap();
+        assert!(shelf.hide(&hidden).is_some());
+        assert_eq!(shelf.part(None, 1, |_| true).assets[0].path.as_str(), "/d0/f000014.zip");
+        shelf.remove(&AssetPath::parse("/d0/f000014.zip").unwrap());
+        assert_eq!(shelf.part(None, 1, |_| true).assets[0].path.as_str(), "/d0/f000028.zip");
+        assert_eq!(shelf.total(), 2_498);
+    }
+
+    #[test]
+    fn a_search_looks_at_a_bounded_number() {
+        let (shelf, _state) = shelf(5_000);
+        let part = shelf.part(None, 10, |_| false);
+        assert_eq!((part.assets.len(), part.seen, part.next.is_some()), (0, Part::MOST, true));
+        let last = AssetPath::parse("/z").unwrap();
+        let part = shelf.part(Some(&last), 10, |_| true);
+        assert_eq!((part.assets.len(), part.seen, part.next), (0, 0, None));
+    }
+
+    #[test]
+    #[ignore = "prints figures for docs/measurements.md"]
+    fn a_part_of_a_hundred_thousand() {
+        let (shelf, _state) = shelf(200_000);
+        let middle = AssetPath::parse("/d3/f100000.zip").unwrap();
+        let time = |what: &str, part: &dyn Fn() -> Part| {
+            let start = std::time::Instant::now();
+            let seen: usize = (0..100).map(|_| part().seen).sum();
+            println!("{what}: {:?} a part, {seen} seen in 100", start.elapsed() / 100);
+        };
+        time("1,000 rows", &|| shelf.part(Some(&middle), 1_000, |_| true));
+        time("1,000 looked at", &|| shelf.part(Some(&middle), 100, |_| false));
+    }
+}

@@ -85,10 +85,13 @@ impl Page<'_> {
         let (whole, prefix) = (decoded(path), self.prefix);
         let (folder, name) = whole.rsplit_once('/').unwrap_or(("", &whole));
         let (folder, name, href) = (Text(folder), Text(name), Text(path.as_str()));
+        write!(f, "<li><div class=\"name\"><a href=\"{href}\"><bdi>{name}</bdi></a>")?;
+        if !folder.0.is_empty() {
+            write!(f, "<small><bdi>{folder}/</bdi></small>")?;
+        }
         write!(
             f,
-            "<li><div class=\"name\"><a href=\"{href}\"><bdi>{name}</bdi></a>\
-             <small><bdi>{folder}/</bdi></small></div>\n\
+            "</div>\n\
              <data class=\"size\" value=\"{length}\">{}</data>\n<div class=\"ways\">",
             human(*length)
         )?;
@@ -187,6 +190,8 @@ impl Display for Text<'_> {
             '>' => f.write_str("&gt;"),
             '"' => f.write_str("&quot;"),
             '\'' => f.write_str("&#39;"),
+            // These would show "a<here>gpj.zip" as "apiz.jpg".
+            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => f.write_char('\u{fffd}'),
             c => f.write_char(c),
         })
     }
@@ -223,6 +228,13 @@ mod tests {
         assert!(html.contains(&format!("<bdi>{name}</bdi>")), "{html}");
         assert!(html.contains(&format!("aria-label=\"Torrent: {name}\"")), "{html}");
         assert!(html.contains("value=\"&quot;&gt;&lt;script&gt;&#39;\""), "{html}");
+    }
+
+    #[test]
+    fn a_name_shows_its_extension_where_it_is() {
+        let html = page(&["/evil%E2%80%AEgpj.zip"], "", false);
+        assert!(html.contains("<bdi>evil\u{fffd}gpj.zip</bdi>"), "{html}");
+        assert!(html.contains("href=\"/evil%E2%80%AEgpj.zip\""), "{html}");
     }
 
     #[test]
