@@ -73,15 +73,17 @@ impl Catalog {
     ) {
         let Some(entry) = self.entries.get(path) else { return };
         let rank = Rank { asked: self.tick, ..entry.rank() };
-        if self.queue.len() >= self.admission.queue {
-            let Some((least, other)) = self.queue.least() else { return };
-            if rank < least {
-                return;
-            }
-            let other = other.clone();
+        let full = self.queue.len() >= self.admission.queue;
+        let least =
+            self.queue.least().filter(|_| full).map(|(least, other)| (least, other.clone()));
+        if least.as_ref().is_some_and(|(least, _)| rank < *least) {
+            return;
+        }
+        // Out of the cold first: who is sent there takes the place of the oldest.
+        self.detach(path, out);
+        if let Some((_, other)) = least {
             self.demote(&other, out);
         }
-        self.detach(path, out);
         let line = self.next_place();
         self.attach(path, Phase::Queued { what, source, line }, out);
     }
@@ -119,12 +121,17 @@ impl Catalog {
             return None;
         }
         let overstays = entry.overstays;
-        if self.jobs.passing() >= self.admission.passing {
-            // Where there is no other way, one that keeps everybody waiting makes room.
-            let other = self.jobs.overstayed(now).filter(|_| !fetch)?;
+        let full = self.jobs.passing() >= self.admission.passing;
+        // Where there is no other way, one that keeps everybody waiting makes room.
+        let other = self.jobs.overstayed(now).filter(|_| full && !fetch);
+        if full && other.is_none() {
+            return None;
+        }
+        // Out of the cold first: who is sent there takes the place of the oldest.
+        self.detach(demand.path, out);
+        if let Some(other) = other {
             self.give_up_passing(now, other, out);
         }
-        self.detach(demand.path, out);
         let length = demand.version.length;
         let source = Source::Passing { fetch };
         let job = self.jobs.start(Running {

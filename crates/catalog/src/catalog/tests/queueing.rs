@@ -39,6 +39,50 @@ fn demand_counts_on_in_the_queue_and_the_least_wanted_gives_way() {
 }
 
 #[test]
+fn who_takes_the_place_of_another_keeps_what_is_known_of_it() {
+    let mut host = Host::new(Admission::default().with_queue(1).with_cold(1));
+    for name in ["busy", "giving-way", "comes"] {
+        heat(&mut host, name);
+    }
+    let line = host.catalog.assets().find(|it| *it.path == path("comes")).unwrap();
+    assert_eq!((line.state, line.requests, line.prefixes), (AssetState::Queued, 3, 2));
+
+    let mut host = Host::new(Admission::default().with_passing(1).with_cold(1));
+    let passing = Source::Passing { fetch: false };
+    for name in ["slow", "comes"] {
+        for prefix in [1, 2, 2] {
+            host.ask(name, 0, Some(prefix), passing.clone());
+        }
+    }
+    host.advance(Duration::from_secs(61));
+    assert!(host.ask("comes", 0, Some(3), passing).tee.is_some());
+    let line = host.catalog.assets().find(|it| *it.path == path("comes")).unwrap();
+    assert_eq!((line.state, line.requests, line.prefixes), (AssetState::Hashing, 4, 3));
+    host.check();
+}
+
+#[test]
+fn files_and_fetches_share_one_queue() {
+    for (first, second) in [(file(), Source::Fetch), (Source::Fetch, file())] {
+        let mut host = Host::new(Admission::default().with_queue(2).with_fetch_budget(1));
+        // Takes all of the budget and the only worker.
+        for (name, source) in [("spent", Source::Fetch), ("least", first), ("more", second)] {
+            for prefix in [1, 2, 2] {
+                host.ask(name, 0, Some(prefix), source.clone());
+            }
+        }
+        host.ask("more", 0, Some(3), Source::None);
+        heat(&mut host, "new");
+        assert_eq!(host.state("least"), AssetState::Cold);
+        assert_eq!(
+            (host.state("more"), host.state("new")),
+            (AssetState::Queued, AssetState::Queued)
+        );
+        host.check();
+    }
+}
+
+#[test]
 fn thirty_thousand_hot_names_do_not_keep_out_the_one_that_is_wanted() {
     let mut host = Host::new(Admission::default());
     for n in 0..30_000_u64 {

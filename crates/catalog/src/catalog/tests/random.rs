@@ -134,7 +134,7 @@ fn take(host: &mut Host, step: Step) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(512))]
+    #![proptest_config(ProptestConfig::with_cases(1024))]
 
     #[test]
     fn whatever_happens_every_table_is_sound_and_nothing_stale_is_shown(
