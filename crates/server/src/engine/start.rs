@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
-use manyhands_catalog::{Admission, Catalog};
+use manyhands_catalog::{Admission, Catalog, Effect};
 use manyhands_protocol::sdp::Gate;
 use manyhands_protocol::tracker::SwarmConfig;
 use rand::Rng;
@@ -76,6 +76,12 @@ impl Engine {
         shelf.restore(|record| {
             catalog.restore(record.path, record.version, record.content_type, &mut effects);
         });
+        // More than are remembered: those past it would stay on disk for ever.
+        for effect in effects {
+            if let Effect::Retire(path) = effect {
+                shelf.remove(&path);
+            }
+        }
         let inner = Inner {
             started: Instant::now(),
             catalog: Mutex::new(catalog),
