@@ -10,7 +10,8 @@ const VISITOR_RATE: u64 = 256 << 10;
 
 /// When an asset is worth hashing, and how much of that may be under way at once.
 ///
-/// Every bound has a default; none of them depends on what visitors send.
+/// Every bound has a default; none of them depends on what visitors send. The reasons are in the crate's
+/// documentation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Admission {
     pub(crate) requests: u32,
@@ -43,14 +44,14 @@ impl Admission {
         self
     }
 
-    /// Hot assets that may wait for a hash worker. Default 1,000; past it the newcomer stays cold.
+    /// Hot assets that may wait for a hash worker. Default 1,000; past it the least wanted goes.
     #[must_use]
     pub fn with_queue(mut self, queue: usize) -> Self {
         self.queue = queue.max(1);
         self
     }
 
-    /// Cold assets remembered. Default 10,000 (about 2 MB); past it the longest unasked is forgotten.
+    /// Cold assets remembered. Default 10,000 (some 4 MB); past it the longest unasked is forgotten.
     #[must_use]
     pub fn with_cold(mut self, cold: usize) -> Self {
         self.cold = cold.max(1);
