@@ -1,4 +1,5 @@
-//! `tests/vectors/page.json`: the cases that every host must decide alike.
+//! `tests/vectors/page.json`: the cases that every host must decide alike; and `docs/eligibility.md`, held against
+//! them.
 
 #![allow(clippy::unwrap_used, reason = "the helpers of tests are tests, too")]
 
@@ -8,7 +9,7 @@ use std::fs;
 use manyhands_metainfo::{AssetPath, Validator};
 use manyhands_page::{
     Coding, Decision, HeaderEdit, HeaderEdits, Injector, Outcome, Policy, Reason, RequestHead,
-    ResponseHead, asset_edits, plan, request_plan,
+    ResponseHead, Verdict, asset_edits, examine, plan, request_plan,
 };
 use serde_json::{Value, json};
 
@@ -170,4 +171,77 @@ fn every_body_comes_out_as_written() {
         assert_eq!(String::from_utf8(out).unwrap(), body["result"].as_str().unwrap());
         assert_eq!(outcome, body["outcome"].as_str().unwrap());
     }
+}
+
+/// The cells of each table row of the document, by section: pages and files share some names of gates.
+fn documented() -> Vec<(String, Vec<String>)> {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/eligibility.md");
+    let text = fs::read_to_string(path).unwrap();
+    let mut section = "";
+    let mut rows = Vec::new();
+    for line in text.lines() {
+        if let Some(title) = line.strip_prefix("## ") {
+            section = title.split(':').next().unwrap();
+        }
+        if line.starts_with("| `") {
+            let cells = line.trim_matches('|').split('|').map(|cell| cell.trim().to_owned());
+            rows.push((section.to_owned(), cells.collect()));
+        }
+    }
+    rows
+}
+
+#[test]
+fn every_gate_and_every_reason_is_documented() {
+    let rows = documented();
+    let row = |section: &str, gate: &str| {
+        let named =
+            |row: &&(String, Vec<String>)| row.0 == section && row.1[0] == format!("`{gate}`");
+        &rows.iter().find(named).unwrap_or_else(|| panic!("no row for {gate} under {section}")).1
+    };
+    let mut met = HashSet::new();
+    for case in vectors()["cases"].as_array().unwrap() {
+        let policy = policy(&case["policy"]);
+        let asked = headers(&case["request"]["headers"]);
+        let answered = headers(&case["response"]["headers"]);
+        let target = case["request"]["target"].as_str().unwrap();
+        let (path, query) = match target.split_once('?') {
+            Some((path, query)) => (path, Some(query)),
+            None => (target, None),
+        };
+        let method = case["request"]["method"].as_str().unwrap();
+        let request = RequestHead { method, path, query, headers: &asked[..] };
+        let status = case["response"]["status"].as_u64().unwrap().try_into().unwrap();
+        let response = ResponseHead { status, headers: &answered[..] };
+        let examination = examine(&request, &response, &policy, case["local"] == true);
+
+        let page = examination.gates.iter().any(|gate| gate.name == "navigation");
+        for (at, gate) in examination.gates.iter().enumerate() {
+            let section = match at {
+                0..4 => "Every response",
+                _ if page => "Pages",
+                _ => "Files",
+            };
+            let cells = row(section, gate.name);
+            assert_eq!(cells[1], gate.passes_when, "{}", gate.name);
+            assert!(!cells[3].is_empty(), "{}", gate.name);
+            if let Verdict::Failed(reason) = gate.verdict {
+                let name = format!("`{}`", reason.name());
+                assert!(cells[2].split(' ').any(|cell| cell == name), "{name} of {}", gate.name);
+                met.insert(name);
+            }
+        }
+    }
+    // Nothing is documented that there is not.
+    let all: HashSet<_> = Reason::ALL.iter().map(|reason| format!("`{}`", reason.name())).collect();
+    let written: HashSet<_> = rows
+        .iter()
+        .flat_map(|(_, cells)| cells[2].split(' ').map(str::to_owned).collect::<Vec<_>>())
+        .collect();
+    let of_bodies: HashSet<_> = OF_BODIES.iter().map(|it| format!("`{}`", it.name())).collect();
+    assert_eq!(written, all.difference(&of_bodies).cloned().collect());
+    // A control character cannot be written in a header that a host would pass on.
+    let unmet: Vec<_> = written.difference(&met).collect();
+    assert_eq!(unmet, ["`csp_unclear`"]);
+    assert_eq!(rows.len(), 4 + 18 + 18);
 }
