@@ -83,6 +83,14 @@ fn is_asset_path(text: &str) -> bool {
     AssetPath::parse(text).is_ok_and(|path| path.as_str() == text && !path.is_directory())
 }
 
+impl Checked {
+    /// What may be rewritten and shared: for whoever judges without serving.
+    #[must_use]
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+}
+
 fn origin(text: Option<&str>) -> Result<String, ConfigError> {
     let error = |problem: String| ConfigError {
         section: "site",
