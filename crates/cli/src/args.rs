@@ -2,6 +2,7 @@ use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand};
 
+use crate::doctor::DoctorArgs;
 use crate::torrent::TorrentCommand;
 
 /// Turns a web site's visitors into its CDN: large files come from other visitors, verified, with the
@@ -24,6 +25,8 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: TorrentCommand,
     },
+    /// Say of a page or file whether it is shared, and if not, why and what to do
+    Doctor(DoctorArgs),
     /// Look at the configuration
     Config {
         #[command(subcommand)]

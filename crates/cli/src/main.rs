@@ -1,9 +1,11 @@
 //! The `manyhands` command: argument parsing and wiring, nothing else.
 //!
-//! Exit codes: 0 done, 1 failed (one line on stderr: what, why, what to do), 2 usage.
+//! Exit codes: 0 done, 1 failed (one line on stderr: what, why, what to do), 2 usage. `doctor` exits with 1
+//! when its report is not a happy one.
 
 mod args;
 mod demo;
+mod doctor;
 mod preload;
 mod proxy;
 mod run;
@@ -24,14 +26,16 @@ fn main() -> ExitCode {
         EnvFilter::try_from_env("MANYHANDS_LOG").unwrap_or_else(|_| EnvFilter::new("warn"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     let done = match command {
-        Command::Serve(args) => serve::run(args),
-        Command::Proxy(args) => proxy::run(args),
-        Command::Torrent { command } => torrent::run(command),
-        Command::Config { command: ConfigCommand::Default } => settings::print_default(),
-        Command::Config { command: ConfigCommand::Check { file } } => settings::check(&file),
+        Command::Serve(args) => done(serve::run(args)),
+        Command::Proxy(args) => done(proxy::run(args)),
+        // The report says it all: an unhappy one has an exit code, but no line of its own.
+        Command::Doctor(args) => doctor::run(args),
+        Command::Torrent { command } => done(torrent::run(command)),
+        Command::Config { command: ConfigCommand::Default } => done(settings::print_default()),
+        Command::Config { command: ConfigCommand::Check { file } } => done(settings::check(&file)),
     };
     match done {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             // One line, causes included; a chain that says a thing twice says it once.
             let mut line = error.to_string();
@@ -44,4 +48,8 @@ fn main() -> ExitCode {
             ExitCode::from(1)
         }
     }
+}
+
+fn done(outcome: anyhow::Result<()>) -> anyhow::Result<ExitCode> {
+    outcome.map(|()| ExitCode::SUCCESS)
 }

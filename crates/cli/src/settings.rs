@@ -24,6 +24,16 @@ pub(crate) fn load(base: &Config, args: &CommonArgs) -> anyhow::Result<Config> {
     Ok(config)
 }
 
+/// The configuration that commands about a running site go by: environment over file over default.
+pub(crate) fn of_file(path: Option<&Path>) -> anyhow::Result<Config> {
+    let file = path.map(read).transpose()?.unwrap_or_default();
+    let config = merge(&Config::default(), file, std::env::vars())?;
+    if let Some(path) = path {
+        checked(&config, path)?;
+    }
+    Ok(config)
+}
+
 /// Checks what a file has a part in, so that an error names the file, and the line where it has one. A
 /// missing origin is found out later: on loopback the address listened on stands in for it.
 fn checked(config: &Config, path: &Path) -> anyhow::Result<()> {
