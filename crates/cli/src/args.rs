@@ -3,6 +3,7 @@ use std::path::PathBuf;
 use clap::{Args as ClapArgs, Parser, Subcommand};
 
 use crate::doctor::DoctorArgs;
+use crate::operator::{PurgeArgs, StatusArgs};
 use crate::torrent::TorrentCommand;
 
 /// Turns a web site's visitors into its CDN: large files come from other visitors, verified, with the
@@ -27,6 +28,10 @@ pub(crate) enum Command {
     },
     /// Say of a page or file whether it is shared, and if not, why and what to do
     Doctor(DoctorArgs),
+    /// Make a running process forget what it knows of files
+    Purge(PurgeArgs),
+    /// Show what a running process shares, and why not the rest
+    Status(StatusArgs),
     /// Look at the configuration
     Config {
         #[command(subcommand)]

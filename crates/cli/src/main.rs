@@ -6,6 +6,7 @@
 mod args;
 mod demo;
 mod doctor;
+mod operator;
 mod preload;
 mod proxy;
 mod run;
@@ -30,6 +31,8 @@ fn main() -> ExitCode {
         Command::Proxy(args) => done(proxy::run(args)),
         // The report says it all: an unhappy one has an exit code, but no line of its own.
         Command::Doctor(args) => doctor::run(args),
+        Command::Purge(args) => done(operator::purge(args)),
+        Command::Status(args) => done(operator::status(args)),
         Command::Torrent { command } => done(torrent::run(command)),
         Command::Config { command: ConfigCommand::Default } => done(settings::print_default()),
         Command::Config { command: ConfigCommand::Check { file } } => done(settings::check(&file)),

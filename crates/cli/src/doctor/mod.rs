@@ -29,7 +29,10 @@ mod target;
 mod text;
 mod tracker;
 
-pub(crate) use args::DoctorArgs;
+pub(crate) use args::{DoctorArgs, ReachArgs};
+pub(crate) use fetch::{Ask, Client};
+pub(crate) use report::grouped;
+pub(crate) use target::Target;
 
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
@@ -42,13 +45,11 @@ use manyhands_page::{Decision, Policy};
 use crate::{run, settings};
 
 use self::conclusion::Outcome;
-use self::fetch::Client;
 use self::metainfo::{Absent, Shared};
 use self::page::Page;
 use self::presence::Presence;
 use self::reach::Visit;
 use self::report::{Kind, Report, Section};
-use self::target::Target;
 
 pub(crate) fn run(args: DoctorArgs) -> anyhow::Result<ExitCode> {
     let config = settings::of_file(args.config.as_deref())?;
