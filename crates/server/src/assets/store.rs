@@ -235,8 +235,8 @@ mod tests {
         version.length = 82 << 20;
         let mut work = store.fresh_work(&path, &version).unwrap();
         work.take(&vec![7; 81 << 20]).unwrap();
-        assert_eq!(work.put_aside(), 80 << 20);
-        assert_eq!(store.work(&path, &version).unwrap().position(), 80 << 20);
+        assert_eq!(work.put_aside(), 81 << 20);
+        assert_eq!(store.work(&path, &version).unwrap().position(), 81 << 20);
         let spool = fs::read_dir(&store.dir).unwrap().map(|entry| entry.unwrap().path());
         let spool = spool.into_iter().find(|path| path.extension().is_some_and(|it| it == "new"));
         let file = fs::OpenOptions::new().write(true).open(spool.unwrap()).unwrap();

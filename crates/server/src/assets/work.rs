@@ -7,7 +7,7 @@ use super::spool::{Spool, Written};
 
 /// Work is remembered this often, so that a transfer that breaks off loses no more: so many bytes, or this
 /// part of the file if that is more.
-const REMEMBER: (u64, u64) = (16 << 20, 1_024);
+const REMEMBER: (u64, u64) = (1 << 20, 1_024);
 /// And put aside on disk this often, so that a killed process loses no more.
 const PUT_ASIDE: (u64, u64) = (1 << 30, 64);
 
