@@ -123,6 +123,11 @@ def metainfo():
     put("torrent", "web seed and trackers", bencode({**extras, "info": {**info, "private": 1}, "creation date": 1, "x": [{"y": []}]}))
     put("torrent", "empty file", bencode({"info": {**info, "length": 0, "pieces": b""}, "url-list": ""}))
     put("torrent", "several files", bencode({"info": {"files": [{"length": 5, "path": ["a"]}], "name": "d"}}))
+    for torrent in vectors("metainfo")["torrents"]:
+        put("torrent", torrent["program"], base64.b64decode(torrent["torrent"]))
+    link = {"attr": "l", "path": ["x"], "symlink path": ["a"]}
+    put("torrent", "pads and links", bencode({"info": {**{key: info[key] for key in ("name", "piece length", "pieces")}, "files": [
+        {"attr": "p", "length": 1}, {"length": 2, "path": ["a"], "path.utf-8": ["b"]}, link, {"attr": "p", "length": 2, "path": [".pad", "2"]}]}}))
     put("torrent", "version 2", bencode({"info": {"meta version": 2, "file tree": {}, "name": "d"}}))
 
     digest = hashlib.sha256(b"hello").digest()
