@@ -6,7 +6,12 @@
 //!
 //! Entry types: [`AssetPath`] names an asset; [`Hasher`] turns its bytes, in one pass, into
 //! [`Hashes`]. Everything else is made of these two: [`Torrent`], [`Magnet`], [`Manifest`] and
-//! [`Record`]. [`Progress`] is a pass over a file put aside.
+//! [`Record`]. [`Progress`] is a pass over a file put aside. [`Metalink`] names other places that have
+//! the file.
+//!
+//! Torrents of directories and hybrids (BEP 52) begin with a [`Layout`]: which files, in which order,
+//! and by [`Layout::spans`] which bytes of them make up each piece. Its hashes, with a [`FileTree`] a
+//! file in a hybrid, make a [`Torrent`]. [`parse`] goes the other way, for torrents of anybody.
 //!
 //! ```
 //! use manyhands_metainfo::{AssetPath, Hasher, Torrent, piece_length};
