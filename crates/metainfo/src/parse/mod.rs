@@ -13,7 +13,7 @@ use crate::{
     layout::{MAX_DEPTH, MAX_FILES},
 };
 
-/// Longest metainfo. A hybrid of a directory of 100,000 files has over 20 MiB; libtorrent reads up
+/// Longest metainfo. A hybrid of a directory of 100,000 files takes 19 MiB and more; libtorrent reads up
 /// to 80 MB.
 pub(crate) const MAX_METAINFO: usize = 64 * 1024 * 1024;
 /// Deepest nesting: a path at its deepest, with what is around it in a file tree.
