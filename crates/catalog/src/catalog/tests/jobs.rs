@@ -238,3 +238,20 @@ fn what_strangers_do_not_get_is_as_cold_as_anything_a_day_later() {
         assert_eq!(host.ask("a", 0, Some(prefix), Source::Fetch).state, state);
     }
 }
+
+#[test]
+fn a_job_gives_back_no_more_than_it_took() {
+    let mut host = Host::new(eager().with_jobs(3).with_fetch_budget(4 << 20));
+    for (name, source) in [("a", Source::Fetch), ("b", Source::Fetch), ("file", file())] {
+        host.ask(name, 1, None, source);
+    }
+    for name in ["b", "b", "file"] {
+        host.catalog.unread(host.job_of(name).unwrap(), u64::MAX);
+    }
+    for name in ["a", "b", "file"] {
+        end(&mut host, name, Ok(()));
+    }
+    // Two MiB of four are spent.
+    host.ask("c", 3, None, Source::Fetch);
+    assert_eq!(host.catalog.next_deadline(), Some(host.now + seconds(1_800)));
+}
