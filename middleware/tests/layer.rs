@@ -290,6 +290,30 @@ async fn the_operator_is_told_what_happened_and_strangers_are_not() {
     assert_eq!(proxied.status(), StatusCode::FORBIDDEN);
 }
 
+/// Not every host cuts the bodies of HEAD answers.
+#[tokio::test]
+async fn a_head_has_no_body_and_the_length_of_the_get() {
+    let site = wrapped(|config| config.site.suffixes = true);
+    body(site.service.clone().oneshot(get("/big.zip", &[])).await.unwrap()).await;
+    manifest(&site, "/big.zip").await.unwrap();
+    for path in [
+        "/big.zip.torrent",
+        "/.well-known/manyhands/torrent/big.zip",
+        "/.well-known/manyhands/manifest/big.zip",
+        "/.well-known/manyhands/loader.js",
+        "/.well-known/manyhands/nothing",
+    ] {
+        let whole = site.service.clone().oneshot(get(path, &[])).await.unwrap();
+        let mut request = get(path, &[]);
+        *request.method_mut() = http::Method::HEAD;
+        let head = site.service.clone().oneshot(request).await.unwrap();
+        assert_eq!(head.status(), whole.status(), "{path}");
+        let length = head.headers()[CONTENT_LENGTH].to_str().unwrap().to_owned();
+        assert_eq!(body(head).await, "", "{path}");
+        assert_eq!(length, body(whole).await.len().to_string(), "{path}");
+    }
+}
+
 #[tokio::test]
 async fn the_kill_switch_stops_injecting_and_recalls_the_worker() {
     let on = wrapped(|_| {});

@@ -36,8 +36,9 @@ async fn one_origin_answer_gives_the_same_bytes_and_headers_in_both_hosts() {
     fs::write(files.path().join("fragment.html"), "<p>no document").unwrap();
     fs::write(files.path().join("style.css"), "p { color: red }").unwrap();
     fs::write(files.path().join("big.zip"), content(0, 3_000_000)).unwrap();
-    let layer = Site::serve(files.path(), |_| {}).await;
-    let proxy = Site::proxy(plain(files.path()).await, |_| {}).await;
+    fs::write(files.path().join("big.zip.meta4"), "the site's own").unwrap();
+    let layer = Site::serve(files.path(), |config| config.site.suffixes = true).await;
+    let proxy = Site::proxy(plain(files.path()).await, |config| config.site.suffixes = true).await;
     for site in [&layer, &proxy] {
         site.get("/big.zip", &[]).await;
         site.manifest("/big.zip").await.unwrap();
@@ -64,6 +65,16 @@ async fn one_origin_answer_gives_the_same_bytes_and_headers_in_both_hosts() {
         ("GET", "/.well-known/manyhands/loader.js", &[("accept-encoding", "br")]),
         ("GET", "/.well-known/manyhands/manifest/big.zip", &[]),
         ("GET", "/.well-known/manyhands/nothing", &[]),
+        ("GET", "/.well-known/manyhands/sha256/big.zip", &[]),
+        ("HEAD", "/.well-known/manyhands/sha256/big.zip", &[]),
+        ("GET", "/big.zip.sha256", &[]),
+        ("HEAD", "/big.zip.sha256", &[]),
+        ("GET", "/big.zip.sha256", &[HTML, ("accept-encoding", "gzip")]),
+        ("GET", "/big.zip.sha256", &[("range", "bytes=0-9")]),
+        ("GET", "/big.zip.meta4", &[]),
+        ("HEAD", "/big.zip.meta4", &[]),
+        ("POST", "/big.zip.sha256", &[]),
+        ("GET", "/missing.zip.sha256", &[HTML]),
     ];
     for (method, path, headers) in cases {
         let first = layer.ask(method, path, headers).await;

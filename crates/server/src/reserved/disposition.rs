@@ -70,4 +70,18 @@ mod tests {
         }
         assert_eq!(Disposition::Inline.named("a"), "inline; filename=\"a\"");
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_name_comes_back_whole(name in "\\PC{1,40}") {
+            let value = Disposition::Attachment.named(&name);
+            let value = value.to_str().unwrap();
+            let (plain, whole) = value.split_once("; filename*=UTF-8''").unwrap_or((value, ""));
+            let quoted = plain.strip_prefix("attachment; filename=\"").and_then(|it| it.strip_suffix('"'));
+            let quoted = quoted.unwrap();
+            proptest::prop_assert!(!quoted.contains(['"', '\\']));
+            let decoded = percent_encoding::percent_decode_str(whole).decode_utf8().unwrap();
+            proptest::prop_assert_eq!(if whole.is_empty() { quoted } else { &*decoded }, name);
+        }
+    }
 }

@@ -175,4 +175,15 @@ mod tests {
         }
         assert!(!sent(&[json, ("sec-fetch-site", "none"), ("sec-fetch-site", "cross-site")]));
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_query_is_read_or_refused(query in "(&?path=)?[/a.*%0-9A-F+&=\\PC]{0,60}") {
+            for target in parse(&query).unwrap_or_default() {
+                if let Target::Below(prefix) = target {
+                    proptest::prop_assert!(prefix.starts_with('/'));
+                }
+            }
+        }
+    }
 }

@@ -82,11 +82,10 @@ impl Wanted {
                 }
                 "q" => {
                     let typed = query::typed(value).ok_or("q is not UTF-8")?;
-                    let typed = typed.trim();
-                    if typed.len() > LONGEST_SEARCH {
+                    wanted.search = typed.trim().to_lowercase();
+                    if wanted.search.len() > LONGEST_SEARCH {
                         return Err("q is too long");
                     }
-                    wanted.search = typed.to_lowercase();
                 }
                 // What others may add to an address (campaigns, caches) says nothing here.
                 _ => {}
@@ -191,6 +190,18 @@ mod tests {
             [("q=", true), ("q=iso", true), ("q=ä B", true), ("q=pub/", true), ("q=%2520", false)]
         {
             assert_eq!(Wanted::read(text).unwrap().holds(&path), found, "{text}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_query_is_read_within_bounds(query in "(q=|after=|limit=|&)?[/a%0-9A-F+&=\\PC]{0,60}") {
+            if let Ok(wanted) = Wanted::read(&query) {
+                proptest::prop_assert!((1..=MOST).contains(&wanted.limit));
+                let path = AssetPath::parse("/x").unwrap();
+                let next = Wanted::read(&wanted.next(&path)).unwrap();
+                proptest::prop_assert_eq!(next, Wanted { after: Some(path), ..wanted });
+            }
         }
     }
 }
