@@ -1,6 +1,8 @@
 //! Files: which ones may be shared. Denied by default: what could be meant for one visitor alone,
 //! and what is not plain, is refused.
 
+use std::borrow::Cow;
+
 use manyhands_metainfo::{AssetPath, Validator, Version};
 
 use crate::fields::{
@@ -150,7 +152,10 @@ where
 {
     // No Cache-Control at all is public enough: static servers send none.
     for name in facts.response.headers.names().filter(|name| is_cache_control(name)) {
-        let name = name.to_ascii_lowercase();
+        let name = match name.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            true => Cow::Owned(name.to_ascii_lowercase()),
+            false => Cow::Borrowed(name),
+        };
         let directives = CacheControl::read(facts.response.headers, &name)
             .map_err(|_| Reason::CacheControlUnclear)?;
         if directives.private {

@@ -201,12 +201,14 @@ fn has_credentials(parameters: &str) -> bool {
 
 fn is_key_path(path: &str) -> bool {
     let path = decoded(path);
-    let mut before = "";
+    let (mut before, mut earlier) = ("", "");
     path.split('/').any(|segment| {
-        let key = is_key_segment(segment) || is_link_with_time(before, segment);
-        before = segment;
+        let key = is_key_segment(segment)
+            || is_link_with_time(before, segment)
+            || is_share(earlier, segment);
+        (earlier, before) = (before, segment);
         key
-    }) || is_share(&path)
+    })
 }
 
 fn is_key_segment(segment: &str) -> bool {
@@ -250,19 +252,11 @@ fn is_link_with_time(one: &str, other: &str) -> bool {
 }
 
 /// Where software in wide use keeps what only holders of a link should find: Nextcloud and ownCloud
-/// (`/s/<token>/download`, `/public.php/…`, `/remote.php/…`), Seafile, Slack.
-fn is_share(path: &str) -> bool {
-    const PLACES: [&str; 6] = [
-        "/public.php/",
-        "/remote.php/",
-        "/public-files/",
-        "/seafhttp/",
-        "/files-pri/",
-        "/fsdownload/",
-    ];
-    let path = path.to_ascii_lowercase();
-    let mut segments = path.split('/').skip_while(|segment| *segment != "s").skip(2);
-    segments.next() == Some("download") || PLACES.iter().any(|place| path.contains(place))
+/// (`/s/<token>/download`, `/public.php/…`, `/remote.php/…`), Seafile, Slack, Synology.
+fn is_share(earlier: &str, segment: &str) -> bool {
+    const PLACES: [&str; 5] = ["public.php", "remote.php", "seafhttp", "files-pri", "fsdownload"];
+    let download = earlier.eq_ignore_ascii_case("s") && segment.eq_ignore_ascii_case("download");
+    download || PLACES.iter().any(|place| segment.eq_ignore_ascii_case(place))
 }
 
 /// Whether a query only breaks caches: each parameter one of `names`, once, with a short plain value.
