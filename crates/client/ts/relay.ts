@@ -39,7 +39,10 @@ export const relay = async (assets: Assets, { path, range, media, http }: RelayR
     let [at, end] = span;
     const open = (): Reader => (reader ??= asset.transfer.read({ start: at, end, media, http }));
     let chunk = await open().pull();
-    port.postMessage(headOf(asset, at, end, range !== null));
+    const head = headOf(asset, at, end, range !== null);
+    // The origin gives this asset no validator: were this window closed, the worker could not go on by itself. The network's own answer can.
+    if (asset.headers && !head.validator) return port.postMessage(null);
+    port.postMessage(head);
     while (chunk && !cancelled) {
       while (!credits && !cancelled) {
         const park = setTimeout(() => {
