@@ -1,11 +1,11 @@
 // What the tag in a page and the hashes of a file cost in CPU time, against the obvious other ways.   node tests/bench/cpu.mjs [--short]
 import assert from 'node:assert/strict';
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { makeAsset, MiB } from '../browser/lib/assets.mjs';
-import { load, median, program, SHORT } from './lib.mjs';
+import { load, median, program, SHORT, timeOf } from './lib.mjs';
 
 const SIZE = (SHORT ? 256 : 1024) * MiB;
 
@@ -13,14 +13,6 @@ const SIZE = (SHORT ? 256 : 1024) * MiB;
 function figures(name, ...args) {
   const text = execFileSync(program(name), args, { encoding: 'utf8' });
   return Object.fromEntries(text.trim().split('\n').map((line) => [line.slice(0, line.lastIndexOf(' ')), Number(line.slice(line.lastIndexOf(' ') + 1))]));
-}
-
-/** CPU seconds of a command, user and kernel together, by the shell's own `time`. */
-function cpuOf(...command) {
-  const done = spawnSync('bash', ['-c', 'TIMEFORMAT="CPU %U %S"; time "$@" >/dev/null', 'bash', ...command], { encoding: 'utf8' });
-  assert.equal(done.status, 0, done.stderr);
-  const [user, system] = /CPU (\S+) (\S+)/.exec(done.stderr).slice(1).map(Number);
-  return user + system;
 }
 
 const work = await mkdtemp(join(tmpdir(), 'manyhands-bench-'));
@@ -40,7 +32,7 @@ try {
   const single = [];
   for (let round = 0; round < (SHORT ? 1 : 5); round++) {
     const torrent = join(work, 'x.torrent');
-    single.push(cpuOf('mktorrent', '-t', '1', '-l', '19', '-o', torrent, path));
+    single.push(timeOf('mktorrent', '-t', '1', '-l', '19', '-o', torrent, path).cpu);
     await rm(torrent);
   }
   const mktorrent = median(single);

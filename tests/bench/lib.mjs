@@ -1,5 +1,6 @@
 // What the benchmarks share: the release build, the middle one, and the load that explains an odd figure.
-import { execFileSync } from 'node:child_process';
+import assert from 'node:assert/strict';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { loadavg } from 'node:os';
 import { join } from 'node:path';
@@ -27,4 +28,12 @@ const ticks = Number(execFileSync('getconf', ['CLK_TCK'], { encoding: 'utf8' }))
 export function cpu(pid) {
   const fields = readFileSync(`/proc/${pid}/stat`, 'latin1').split(') ')[1].split(' ');
   return (Number(fields[11]) + Number(fields[12])) / ticks;
+}
+
+/** Seconds a command takes: CPU, user and kernel together, and elapsed; by the shell's own `time`. */
+export function timeOf(...command) {
+  const done = spawnSync('bash', ['-c', 'TIMEFORMAT="TIME %U %S %R"; time "$@" >/dev/null', 'bash', ...command], { encoding: 'utf8' });
+  assert.equal(done.status, 0, done.stderr);
+  const [user, system, wall] = /TIME (\S+) (\S+) (\S+)/.exec(done.stderr).slice(1).map(Number);
+  return { cpu: user + system, wall };
 }
