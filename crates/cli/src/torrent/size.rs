@@ -21,6 +21,14 @@ pub(super) fn parse(text: &str) -> anyhow::Result<u32> {
 #[cfg(test)]
 mod tests {
     use super::parse;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn any_text_is_refused_or_a_length(text in "\\PC*|[0-9]{0,12} ?[kKmMiIbB]{0,4}") {
+            let _ = parse(&text);
+        }
+    }
 
     #[test]
     fn units_are_powers_of_1024() {

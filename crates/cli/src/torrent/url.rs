@@ -80,6 +80,19 @@ fn has_bad_escape(url: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn any_text_is_refused_or_a_url_of_a_host(text in "\\PC*|(https?|udp|wss?)://[\\PC]{0,40}") {
+            if web_seed(&text, None).is_ok() {
+                let uri: Uri = text.parse().unwrap();
+                prop_assert!(uri.host().is_some_and(|host| !host.is_empty()));
+                prop_assert!(text.is_ascii() && !text.contains([' ', '#', '@']));
+            }
+            let _ = tracker_tier(&text);
+        }
+    }
 
     #[test]
     fn what_clients_can_use_passes() {
