@@ -8,7 +8,7 @@ import { binary } from '../browser/lib/server.mjs';
 import { infohash } from '../interop/lib.mjs';
 import { load, median, SHORT, timeOf } from './lib.mjs';
 
-const SIZE = (SHORT ? 256 : 2048) * MiB, ROUNDS = SHORT ? 5 : 11;
+const SIZE = (SHORT ? 256 : 2048) * MiB, ROUNDS = SHORT ? 3 : 7;
 
 const work = await mkdtemp(join(tmpdir(), 'manyhands-bench-'));
 try {
