@@ -64,14 +64,14 @@ impl Client {
         Self::over(TcpStream::connect(address).await?, host)
     }
 
-    /// Connects with so small a receive buffer that the other side can't be done with an answer long before it
-    /// is read.
+    /// Connects with so small a receive buffer that the other side can't be done with a long answer (of more than
+    /// some 2 MB) before most of it is read.
     ///
     /// # Errors
     /// The system's.
     pub async fn connect_narrow(address: SocketAddr, host: &str) -> io::Result<Self> {
         let socket = TcpSocket::new_v4()?;
-        socket.set_recv_buffer_size(4096)?;
+        socket.set_recv_buffer_size(32 << 10)?;
         Self::over(socket.connect(address).await?, host)
     }
 

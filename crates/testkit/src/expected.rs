@@ -1,3 +1,5 @@
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use sha1::Sha1;
 use sha2::{Digest as _, Sha256};
 
@@ -45,6 +47,11 @@ impl Expected {
             sha256: Sha256::digest(bytes).into(),
             units,
         }
+    }
+
+    /// SHA-256 as `Repr-Digest` writes it (RFC 9530).
+    pub fn repr_digest(&self) -> String {
+        format!("sha-256=:{}:", STANDARD.encode(self.sha256))
     }
 
     /// The root as a manifest writes it.
