@@ -418,3 +418,25 @@ async fn a_directory_swapped_for_a_link_never_leads_out() {
     println!("{swaps} swaps; file, manifest, torrent, magnet found {found:?} times");
     assert!(swaps > 100, "{swaps}");
 }
+
+/// A file that becomes a pipe while it waits to be hashed: opening one for reading waits for a writer, for ever.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pipe_in_place_of_a_file_does_not_keep_the_worker() {
+    let top = tempfile::tempdir().unwrap();
+    let (root, state) = (top.path().join("www"), top.path().join("state"));
+    fs::create_dir(&root).unwrap();
+    // The first in line keeps the only worker busy meanwhile.
+    fs::File::create(root.join("0.zip")).unwrap().set_len(200 << 20).unwrap();
+    fs::write(root.join("1.zip"), public()).unwrap();
+    fs::write(root.join("2.zip"), public()).unwrap();
+    tokio::time::sleep(Duration::from_millis(2_100)).await;
+    let server = Server::serve(&root, &state, SETTINGS);
+    until("all three wait", async || (server.pending().await == 3).then_some(())).await;
+    fs::remove_file(root.join("1.zip")).unwrap();
+    let mode = rustix::fs::Mode::from_raw_mode(0o666);
+    rustix::fs::mkfifoat(rustix::fs::CWD, root.join("1.zip"), mode).unwrap();
+    until("the others are hashed", async || (server.pending().await == 0).then_some(())).await;
+    let mut paths = shared(&server).await;
+    paths.sort();
+    assert_eq!(paths, ["/0.zip", "/2.zip"]);
+}
