@@ -25,6 +25,7 @@ prefixes = 1
 min_size = 1_000
 queries = ["v"]
 exclude = ["/excluded/"]
+public = ["/open/"]
 immutable = ["/immutable/"]
 list = true
 [swarm]
@@ -32,9 +33,14 @@ min_prefixes = 1
 foreign = "open"
 "#;
 
+/// Public by the operator's word, and asked for by visitors with a cookie alone: nothing that they get is hashed,
+/// so the site is asked for it as nobody.
+const OPEN: &str = "/open/c.zip";
+
 /// Files that everybody may have, and that are shared in the end.
-const PUBLIC: [&str; 6] = [
+const PUBLIC: [&str; 7] = [
     "/pub/a.zip",
+    OPEN,
     "/pub/b.zip",
     "/mixed.zip",
     "/twin.zip",
@@ -43,7 +49,8 @@ const PUBLIC: [&str; 6] = [
 ];
 
 /// Every secret by what it is; the rest makes it unlike anything else.
-const KINDS: [&str; 38] = [
+const KINDS: [&str; 39] = [
+    "open-cookie",
     "mixed-cookie",
     "mixed-body",
     "mixed-tag",
@@ -235,7 +242,8 @@ fn visits() -> Vec<(String, Vec<(&'static str, String)>)> {
             [cookie("member-cookie"), vec![("accept", "text/html".to_owned())]].concat(),
         ),
     ];
-    for path in PUBLIC {
+    visits.push((OPEN.to_owned(), cookie("open-cookie")));
+    for path in PUBLIC.into_iter().filter(|path| *path != OPEN) {
         // Nothing here stands in the way of sharing the file.
         let fields = [
             ("referer", format!("https://example.org/reset?token={}", secret("referer"))),
@@ -359,11 +367,14 @@ async fn nothing_that_is_said_or_kept_holds_a_secret() {
         forger.send(forged.as_bytes()).await.unwrap();
         forger.answer().await.unwrap();
     }
+    let session = format!("session={}", secret("open-cookie"));
     for path in PUBLIC {
         let below = format!("manifest{path}");
+        let cookie = [("cookie", session.as_str())];
+        let fields = if path == OPEN { &cookie[..] } else { &[] };
         until(path, || async {
             // Asked for again: what was judged on a visitor's own answer is judged anew on a plain one.
-            server.get(path, &[]).await;
+            server.get(path, fields).await;
             let manifest = server.reserved(&below).await;
             (manifest.status == 200).then_some(manifest)
         })
