@@ -3,11 +3,13 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::collections::HashMap;
-use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration;
 
 use manyhands_testkit::{Asked, Client, Expected, Server, Versions, origin, soon, until};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
@@ -364,4 +366,68 @@ async fn visitors_are_unharmed_and_nothing_wrong_is_published() {
     }
     // Visitors are served as ever.
     visit(server.connect().await, "own-good", usize::MAX).await;
+}
+
+/// An upstream that drops every answer somewhere, and counts what the proxy's own requests were sent.
+struct Dropping {
+    content: Vec<u8>,
+    sent: AtomicU64,
+    drops: AtomicU64,
+    dice: Mutex<StdRng>,
+}
+
+impl Dropping {
+    async fn answer(self: Arc<Self>, asked: Asked, socket: TcpStream) -> Option<TcpStream> {
+        let length = self.content.len();
+        let (first, last) = asked.range(length as u64).unwrap_or((0, length as u64 - 1));
+        let (first, last) = (usize::try_from(first).unwrap(), usize::try_from(last).unwrap());
+        let size = last - first + 1;
+        let status = match asked.header("range") {
+            Some(_) => format!("206 Part\r\ncontent-range: bytes {first}-{last}/{length}"),
+            None => "200 OK".to_owned(),
+        };
+        let mut answering = Answering(socket);
+        answering.text(&head(&status, 1, &format!("content-length: {size}"))).await?;
+        // A twelfth of the file to a sixth, or all that is left.
+        let some = length / 12 + self.dice.lock().unwrap().random_range(0..length / 12);
+        let some = some.min(size);
+        answering.send(&self.content[first..first + some]).await?;
+        if is_anonymous(&asked) {
+            self.sent.fetch_add(some as u64, Ordering::Relaxed);
+            self.drops.fetch_add(u64::from(some < size), Ordering::Relaxed);
+        }
+        (some == size).then_some(answering.0)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_drops_goes_on_where_it_dropped() {
+    let top = tempfile::tempdir().unwrap();
+    let content = Versions::new(1, 1, 24 << 20).content(1).to_vec();
+    let expected = Expected::of(&content);
+    let dropping = Arc::new(Dropping {
+        content,
+        sent: AtomicU64::new(0),
+        drops: AtomicU64::new(0),
+        dice: Mutex::new(StdRng::seed_from_u64(9)),
+    });
+    let upstream = {
+        let dropping = dropping.clone();
+        origin(move |asked, socket| dropping.clone().answer(asked, socket)).await
+    };
+    let settings = SETTINGS.replace("deadline = 2\n", "");
+    let server = Server::proxy(upstream, &top.path().join("state"), &settings);
+    let answer = server.get("/a.zip", &[("range", "bytes=0-9")]).await;
+    assert_eq!(answer.status, 206);
+    let manifest = until("the file is shared in the end", async || {
+        let answer = server.reserved("manifest/a.zip").await;
+        (answer.status == 200).then(|| answer.json())
+    })
+    .await;
+    assert_eq!(manifest["root"], expected.root_text());
+    let (sent, drops) =
+        (dropping.sent.load(Ordering::Relaxed), dropping.drops.load(Ordering::Relaxed));
+    println!("{drops} drops, {sent} bytes for a file of {}", expected.length);
+    assert!(drops >= 5, "{drops}");
+    assert!(sent * 10 < expected.length * 13, "{sent} bytes for a file of {}", expected.length);
 }
