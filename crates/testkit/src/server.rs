@@ -135,6 +135,12 @@ impl Server {
         Memory { resident: field("VmRSS:"), peak: field("VmHWM:") }
     }
 
+    /// Bytes that it has read so far, from files and connections.
+    pub fn bytes_read(&self) -> u64 {
+        let counts = fs::read_to_string(format!("/proc/{}/io", self.child.id())).unwrap();
+        counts.lines().find_map(|line| line.strip_prefix("rchar: ")).unwrap().parse().unwrap()
+    }
+
     /// Whether it still runs.
     pub fn is_alive(&mut self) -> bool {
         self.child.try_wait().unwrap().is_none()
