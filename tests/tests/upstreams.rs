@@ -356,6 +356,7 @@ async fn visitors_are_unharmed_and_nothing_wrong_is_published() {
     let rests = RESTS.load(Ordering::Relaxed);
     println!("published: {published:?}; {rests} requests for a rest; {before} -> {memory:?}");
     assert!(memory.peak - before < GROWTH, "{before} {memory:?}");
+    assert!(rests > 0, "nobody asked for a rest");
     // These lead nowhere. What a visitor got whole needs no more than a good head to be confirmed.
     let no_head = ["endless", "redirect", "refused", "broken", "garbage", "coded"];
     let no_body = ["drip", "silence", "shorter"];
