@@ -10,7 +10,7 @@ use crate::fields::{
     entity_tag, is_cache_control, is_identity, last_modified,
 };
 use crate::gate::Facts;
-use crate::{AssetOffer, Headers, Policy, Reason, RequestHead, ResponseHead, media, url, visitor};
+use crate::{AssetOffer, Headers, Reason, ResponseHead, media, url, visitor};
 
 /// Fields by which a server asks for credentials, or answers to them: RFC 9110 (section 11.6 and 11.7),
 /// RFC 8053, RFC 9449, Device Bound Session Credentials, the Login Status API.
@@ -313,64 +313,4 @@ fn read_validator<R: Headers + ?Sized>(
             Err(_) => Err(Reason::DateUnclear),
         },
     }
-}
-
-/// The path of which this refusal says that there is no file for everybody (any more). Only a request
-/// without anything particular to it can say so, or one visitor could speak for all; a server that is
-/// busy or broken says nothing, and a coding is the visitor's choice.
-pub(crate) fn doubt<Q, R>(
-    request: &RequestHead<'_, Q>,
-    response: &ResponseHead<'_, R>,
-    policy: &Policy,
-    reason: Reason,
-) -> Option<AssetPath>
-where
-    Q: Headers + ?Sized,
-    R: Headers + ?Sized,
-{
-    if !request.is_get_or_head() {
-        return changed(request, response, policy);
-    }
-    let plain = request.query.is_none()
-        && ![
-            "if-match",
-            "if-modified-since",
-            "if-none-match",
-            "if-range",
-            "if-unmodified-since",
-            "range",
-        ]
-        .iter()
-        .any(|name| request.has(name))
-        && matches!(visitor::is_anonymous(request, None, policy), Ok(false))
-        && visitor::names_site(request, policy);
-    let says_nothing = matches!(response.status, 304 | 408 | 429 | 500..)
-        || matches!(reason, Reason::Encoded | Reason::Reserved);
-    if !plain || says_nothing {
-        return None;
-    }
-    AssetPath::parse(request.path).ok()
-}
-
-/// The path that a request changed which was no mere question: RFC 9111 (section 4.4) has caches forget
-/// what they hold of it, whoever asked.
-fn changed<Q, R>(
-    request: &RequestHead<'_, Q>,
-    response: &ResponseHead<'_, R>,
-    policy: &Policy,
-) -> Option<AssetPath>
-where
-    Q: Headers + ?Sized,
-    R: Headers + ?Sized,
-{
-    // The safe methods of the registry; what a method that is not in it does, nobody knows.
-    let safe = matches!(
-        request.method,
-        "OPTIONS" | "TRACE" | "CONNECT" | "QUERY" | "PROPFIND" | "REPORT" | "SEARCH"
-    );
-    let done = matches!(response.status, 200..=399);
-    if safe || !done || policy.is_reserved(request.path) || !visitor::names_site(request, policy) {
-        return None;
-    }
-    AssetPath::parse(request.path).ok()
 }

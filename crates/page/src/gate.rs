@@ -66,6 +66,15 @@ impl<Q: Headers + ?Sized, R: Headers + ?Sized> Facts<'_, Q, R> {
         Ok(kind)
     }
 
+    /// Walks as a file, without asking who asked.
+    pub(crate) fn walk_as_anybody(&mut self) -> Result<(), Reason> {
+        let steps = ENTRY.iter().chain(ASSET).filter(|step| **step != Step::Request);
+        for step in steps {
+            step.check(self)?;
+        }
+        Ok(())
+    }
+
     /// Page or file, once the type is known. Without a type: what the visitor seems to want.
     pub(crate) fn kind(&self) -> Kind {
         let html = match &self.content_type {

@@ -15,6 +15,7 @@
 mod asset;
 mod csp;
 mod document;
+mod doubt;
 mod edits;
 mod examine;
 mod fields;
@@ -30,6 +31,7 @@ mod url;
 mod visitor;
 
 pub use csp::is_loopback;
+pub use doubt::Doubt;
 pub use edits::{HeaderEdit, HeaderEdits, asset_edits};
 pub use examine::{Examination, Gate, Verdict, examine};
 pub use fields::preferred_coding;

@@ -3,6 +3,7 @@
 use manyhands_metainfo::{AssetPath, Version};
 
 use crate::document::{self, Verdict};
+use crate::doubt::{self, Doubt};
 use crate::gate::{Facts, Kind};
 use crate::{Coding, HeaderEdits, Headers, Policy, Reason, RequestHead, ResponseHead, asset};
 
@@ -18,10 +19,9 @@ pub struct Plan {
     /// Only beside [`Decision::PassThrough`]: what would undo the cost of our having asked the
     /// site for `identity`. Leaving it undone is correct, only bigger on the wire.
     pub restore: Option<Restore>,
-    /// Only beside [`Decision::PassThrough`]: anybody who asks for this path now gets no shareable
-    /// file (it turned private, moved or went), or this very request has changed it (RFC 9111, section
-    /// 4.4). What is known of it must not be served any more until an eligible answer says otherwise.
-    pub doubt: Option<AssetPath>,
+    /// Only beside [`Decision::PassThrough`]: what the answer says of the file under its path, beyond its
+    /// own visitor.
+    pub doubt: Option<Doubt>,
 }
 
 /// What a response is to us.
@@ -111,7 +111,7 @@ where
         Err(reason) => {
             let edits = document::not_modified_edits(request, response, policy);
             let restore = document::restore(request, response, policy);
-            let doubt = asset::doubt(request, response, policy, reason);
+            let doubt = doubt::doubt(request, response, policy, local, reason);
             Plan { edits, decision: Decision::PassThrough(reason), restore, doubt }
         }
     }
@@ -144,6 +144,8 @@ where
 
 #[cfg(test)]
 mod tests {
+    use manyhands_metainfo::Validator;
+
     use super::*;
 
     const FILE: [(&str, &str); 3] =
@@ -157,7 +159,8 @@ mod tests {
         let request = RequestHead { method: "GET", path, query, headers: asked };
         let headers = [&FILE[..], more].concat();
         let response = ResponseHead { status, headers: &headers[..] };
-        plan(&request, &response, &Policy::default(), false).doubt.is_some()
+        let doubt = plan(&request, &response, &Policy::default(), false).doubt;
+        matches!(doubt, Some(Doubt::Certain(_)))
     }
 
     #[test]
@@ -179,7 +182,10 @@ mod tests {
             let none: [(&str, &str); 0] = [];
             let response = ResponseHead { status, headers: &none[..] };
             let policy = Policy::default().with_origin("https://example.org").unwrap();
-            plan(&request, &response, &policy, false).doubt
+            match plan(&request, &response, &policy, false).doubt {
+                Some(Doubt::Certain(path)) => Some(path),
+                Some(Doubt::Suspected { .. }) | None => None,
+            }
         };
         for method in ["PUT", "POST", "DELETE", "PATCH", "MOVE", "get", "X"] {
             for status in [200, 201, 204, 303] {
@@ -227,10 +233,21 @@ mod tests {
 
     #[test]
     fn a_request_that_is_somebodys_own_casts_none_nor_does_a_busy_server() {
-        for asked in
-            [("cookie", "a=b"), ("authorization", "x"), ("range", "bytes=9-"), ("if-match", "*")]
-        {
+        for asked in [("cookie", "a=b"), ("authorization", "x")] {
             assert!(!doubted("/a.zip", &[asked], 403, &[]), "{asked:?}");
+        }
+        for asked in [("range", "bytes=9-"), ("if-match", "*"), ("if-none-match", "\"v1\"")] {
+            assert!(doubted("/a.zip", &[asked], 403, &[]), "{asked:?}: as anonymous as any");
+        }
+        // Several ranges come in a form of their own, which anybody can ask for.
+        let several = [("content-type", "multipart/byteranges; boundary=x")];
+        assert!(!doubted("/a.zip", &[("range", "bytes=0-0,9-")], 206, &several));
+        // Bad for the request's own sake: anybody could make it so.
+        for status in [400, 405, 406, 412, 413, 414, 416, 417, 421, 431] {
+            assert!(!doubted("/a.zip", &[], status, &[]), "{status}");
+        }
+        for other_spelling in ["/./a.zip", "/b/../a.zip", "/%61.zip"] {
+            assert!(!doubted(other_spelling, &[], 301, &[]), "{other_spelling}");
         }
         assert!(!doubted("/a.zip?x", &[], 404, &[]));
         assert!(doubted("/a.zip", &[("cookie", "manyhands_b=7")], 404, &[]));
@@ -243,5 +260,38 @@ mod tests {
             200,
             &[("content-encoding", "gzip")]
         ));
+    }
+
+    #[test]
+    fn what_one_visitor_gets_is_a_suspicion_and_says_which_version_it_would_be() {
+        let suspected = |method, asked: &[(&str, &str)], status, more: &[(&str, &str)]| {
+            let request = RequestHead { method, path: "/a.zip", query: None, headers: asked };
+            let headers = [&FILE[..], more].concat();
+            let response = ResponseHead { status, headers: &headers[..] };
+            match plan(&request, &response, &Policy::default(), false).doubt {
+                Some(Doubt::Suspected { path, version }) => {
+                    assert_eq!(path.as_str(), "/a.zip");
+                    Some(version.map(|version| version.validator))
+                }
+                Some(Doubt::Certain(path)) => panic!("{path}"),
+                None => None,
+            }
+        };
+        let cookie = ("cookie", "a=b");
+        let same = Some(Validator::Etag("\"v1\"".to_owned()));
+        assert_eq!(suspected("GET", &[cookie], 200, &[]), Some(same.clone()));
+        assert_eq!(suspected("GET", &[("authorization", "x")], 200, &[]), Some(same.clone()));
+        let part = ("content-range", "bytes 0-4999999/7000000");
+        assert_eq!(suspected("GET", &[cookie, ("range", "bytes=0-")], 206, &[part]), Some(same));
+        for more in [("cache-control", "private"), ("set-cookie", "a=b"), ("vary", "cookie")] {
+            assert_eq!(suspected("GET", &[cookie], 200, &[more]), Some(None), "{more:?}");
+        }
+        for status in [302, 401, 403, 404, 410] {
+            assert_eq!(suspected("GET", &[cookie], status, &[]), Some(None), "{status}");
+            assert_eq!(suspected("HEAD", &[], status, &[]), Some(None), "{status}");
+        }
+        for status in [304, 400, 416, 429, 500, 503] {
+            assert_eq!(suspected("GET", &[cookie], status, &[]), None, "{status}");
+        }
     }
 }

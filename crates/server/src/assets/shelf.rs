@@ -3,6 +3,7 @@ use std::io;
 use std::ops::Bound;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use manyhands_metainfo::{AssetPath, Digest, FileIdentity, Hashes, InfoHash, Record};
 use moka::sync::Cache;
@@ -42,13 +43,16 @@ struct Shelved {
     content_type: Box<str>,
     /// Where the asset's file is and what it was, once an answer of this process named it.
     file: Option<(PathBuf, FileIdentity)>,
+    /// When the site was last seen to have this version.
+    confirmed: Instant,
 }
 
 impl Shelved {
     fn new(record: &Record, info_hash: InfoHash, file: Option<(PathBuf, FileIdentity)>) -> Self {
         let Hashes { root, sha256, length, .. } = record.hashes;
         let content_type = record.content_type.as_str().into();
-        Self { info_hash, root, sha256, length, content_type, file }
+        let confirmed = Instant::now();
+        Self { info_hash, root, sha256, length, content_type, file, confirmed }
     }
 
     /// The magnet link is made outside the lock.
@@ -100,6 +104,19 @@ impl Shelf {
     /// SHA-256 of a whole asset on the shelf.
     pub(crate) fn sha256(&self, path: &AssetPath) -> Option<Digest> {
         self.lock().shelved.get(path).map(|shelved| shelved.sha256)
+    }
+
+    /// Takes note that the site has the asset as it is on the shelf.
+    pub(crate) fn confirm(&self, path: &AssetPath) {
+        if let Some(shelved) = self.lock().shelved.get_mut(path) {
+            shelved.confirmed = Instant::now();
+        }
+    }
+
+    /// How long ago that was.
+    pub(crate) fn unconfirmed_for(&self, path: &AssetPath) -> Duration {
+        let confirmed = self.lock().shelved.get(path).map(|shelved| shelved.confirmed);
+        confirmed.map_or(Duration::ZERO, |at| at.elapsed())
     }
 
     /// The swarm of an asset on the shelf.
@@ -270,8 +287,15 @@ mod tests {
             info_hash[..8].copy_from_slice(&n.to_be_bytes());
             let info_hash = InfoHash::from_bytes(info_hash);
             let (root, sha256, content_type) = (digest, digest, "application/zip".into());
-            let shelved =
-                Shelved { info_hash, root, sha256, length: 1 << 20, content_type, file: None };
+            let shelved = Shelved {
+                info_hash,
+                root,
+                sha256,
+                length: 1 << 20,
+                content_type,
+                file: None,
+                confirmed: Instant::now(),
+            };
             shelf.lock().put(&path, shelved);
             if n % 2 == 0 {
                 assert_eq!(shelf.show(&path), Some(info_hash));
@@ -322,7 +346,7 @@ mod tests {
         let (shelf, _state) = shelf(200_000);
         let middle = AssetPath::parse("/d3/f100000.zip").unwrap();
         let time = |what: &str, part: &dyn Fn() -> Part| {
-            let start = std::time::Instant::now();
+            let start = Instant::now();
             let seen: usize = (0..100).map(|_| part().seen).sum();
             println!("{what}: {:?} a part, {seen} seen in 100", start.elapsed() / 100);
         };

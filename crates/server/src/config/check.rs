@@ -49,6 +49,21 @@ impl Config {
                 remedy: "use 1.0 for speed first, 1.25 for the default",
             });
         }
+        let admission = &self.admission;
+        for (field, least) in [
+            ("queue", admission.queue as u64),
+            ("jobs", admission.jobs as u64),
+            ("deadline", admission.deadline),
+        ] {
+            if least == 0 {
+                return Err(ConfigError {
+                    section: "admission",
+                    field,
+                    problem: "0 would keep everything from being hashed".to_owned(),
+                    remedy: "set it to 1 or more, or leave it out for the default",
+                });
+            }
+        }
         if let Some(path) = self.assets.preload.iter().find(|path| !is_asset_path(path)) {
             return Err(ConfigError {
                 section: "assets",
@@ -209,6 +224,19 @@ mod tests {
             error,
             "[listen] trusted: `10.0.0.0/99` is neither an address nor a network; write it like 10.0.0.1 or 10.0.0.0/8"
         );
+    }
+
+    #[test]
+    fn limits_of_admission_are_not_zero() {
+        for (field, set) in [
+            ("queue", (|config| config.admission.queue = 0) as fn(&mut Config)),
+            ("jobs", |config| config.admission.jobs = 0),
+            ("deadline", |config| config.admission.deadline = 0),
+        ] {
+            let mut config = with_origin("https://example.org");
+            set(&mut config);
+            assert_eq!(config.check().err().map(|error| error.field), Some(field));
+        }
     }
 
     #[test]

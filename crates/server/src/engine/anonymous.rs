@@ -59,6 +59,13 @@ impl Engine {
         same(job, offer?)
     }
 
+    /// The version that anybody gets.
+    pub(super) async fn offered_to_anybody(&self, path: &AssetPath) -> Result<Version, Failure> {
+        let part = Part { range: FIRST_BYTE.to_owned(), of: None };
+        let (_, offer) = self.send(path, Some(part)).await?;
+        Ok(offer?.version)
+    }
+
     /// Admits what the operator listed, without waiting for a visitor.
     pub(super) async fn preload_listed(self) {
         for path in &self.checked().config.assets.preload {
@@ -69,7 +76,8 @@ impl Engine {
                 Ok((_, Ok(offer))) => self.preload(&offer, &offer.version, Source::Fetch),
                 Ok((response, Err(_))) => {
                     let status = response.status().as_u16();
-                    tracing::warn!(%path, status, "listed under [assets] preload, but not to be shared");
+                    let doctor = format!("manyhands doctor {}{path}", self.checked().origin);
+                    tracing::warn!(%path, status, "listed under [assets] preload, but not to be shared: `{doctor}` says why");
                 }
                 // Said already.
                 Err(_) => {}

@@ -3,6 +3,7 @@
 
 mod anonymous;
 mod background;
+mod doubts;
 mod jobs;
 mod keys;
 mod listing;
@@ -14,6 +15,8 @@ pub use jobs::Hashing;
 pub(crate) use overview::{Known, Overview, Standing};
 pub use start::{StartError, StateError};
 
+use doubts::Questions;
+
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -23,7 +26,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, Uri};
 use manyhands_catalog::{AssetState, Catalog, Demand, Effect, Failure, JobId, Source};
 use manyhands_metainfo::{AssetPath, Digest, LocalFile, Version, digest_bytes};
-use manyhands_page::{AssetOffer, Policy, Reason};
+use manyhands_page::{AssetOffer, Policy};
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
@@ -47,6 +50,7 @@ pub(crate) struct Inner {
     tracker: Tracker,
     fetch: Option<Arc<dyn Fetch>>,
     rate: Option<Arc<Rate>>,
+    questions: Questions,
     scripts: Scripts,
     token: Token,
     operator: OperatorKey,
@@ -150,6 +154,9 @@ impl Engine {
         if let (true, Some(file)) = (ready, file) {
             self.0.shelf.name_file(&offer.path, file.path.clone(), file.identity);
         }
+        if ready {
+            self.0.shelf.confirm(&offer.path);
+        }
         let sha256 = ready.then(|| self.0.shelf.sha256(&offer.path)).flatten();
         Offered { sha256, tee }
     }
@@ -160,14 +167,6 @@ impl Engine {
         version.file = Some(file.identity);
         self.preload(offer, &version, Source::File(file.path.as_path().into()));
         self.0.shelf.name_file(&offer.path, file.path.clone(), file.identity);
-    }
-
-    /// Takes note of an answer that was left alone, and of the asset it casts doubt on.
-    pub fn passed(&self, reason: Reason, doubt: Option<&AssetPath>) {
-        self.0.counters.passed(reason);
-        if let Some(path) = doubt {
-            self.with_catalog(|catalog, _, out| catalog.doubt(path, out));
-        }
     }
 
     /// Takes note of a page that got the tag.
@@ -192,6 +191,7 @@ impl Engine {
             self.with_catalog(|catalog, now, out| catalog.stale(now, path, &version, out));
             return None;
         }
+        self.keep_confirmed(path, &version);
         ready
     }
 

@@ -10,6 +10,7 @@ use manyhands_protocol::sdp::Gate;
 use manyhands_protocol::tracker::SwarmConfig;
 use rand::Rng;
 
+use super::doubts::Questions;
 use super::{Engine, Inner, keys};
 use crate::assets::{Fetch, Rate, ReadySettings, Shelf, Store};
 use crate::config::{Checked, Config, Foreign};
@@ -90,6 +91,7 @@ impl Engine {
             tracker,
             fetch,
             rate: Rate::new(config.admission.rate),
+            questions: Questions::default(),
             scripts: Scripts::new(config.site.disabled),
             token,
             operator,
