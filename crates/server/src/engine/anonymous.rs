@@ -5,7 +5,7 @@ use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_RANGE, HOST, IF_RANGE, RANGE
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use manyhands_catalog::{Failure, Job, Source};
 use manyhands_metainfo::{AssetPath, Version};
-use manyhands_page::{AssetOffer, Decision, RequestHead, ResponseHead, plan};
+use manyhands_page::{AssetOffer, Decision, Reason, RequestHead, ResponseHead, plan};
 
 use super::Engine;
 use crate::assets::FetchBody;
@@ -18,8 +18,28 @@ struct Part<'a> {
     of: Option<&'a Version>,
 }
 
-/// An answer, and the file it offers to everybody.
-type Answer = (Response<FetchBody>, Result<AssetOffer, Failure>);
+/// An answer, and the file it offers to everybody, or why it offers none.
+struct Answer {
+    response: Response<FetchBody>,
+    decision: Result<AssetOffer, Reason>,
+}
+
+impl Answer {
+    fn offer(&self) -> Result<&AssetOffer, Failure> {
+        let status = self.response.status().as_u16();
+        self.decision.as_ref().map_err(|_| match status {
+            // A site that is busy or broken says nothing of the file.
+            408 | 425 | 429 | 500.. => Failure::Unreadable,
+            _ => Failure::NotPublic,
+        })
+    }
+
+    /// The body, if it is of the version that the job is for.
+    fn body_for(self, job: &Job) -> Result<FetchBody, Failure> {
+        same(job, self.offer()?)?;
+        Ok(self.response.into_body())
+    }
+}
 
 /// The site's answer to nobody.
 pub(super) struct Anonymous {
@@ -34,36 +54,35 @@ impl Engine {
         let Version { length, .. } = job.version;
         if from > 0 {
             let part = Part { range: format!("bytes={from}-"), of: Some(&job.version) };
-            let (response, offer) = self.send(&job.path, Some(part)).await?;
+            let answer = self.send(&job.path, Some(part)).await?;
             let rest = format!("bytes {from}-{}/{length}", length - 1);
-            let from = match response.status() {
-                StatusCode::PARTIAL_CONTENT if says(response.headers(), &rest) => Some(from),
+            let from = match answer.response.status() {
+                StatusCode::PARTIAL_CONTENT if says(answer.response.headers(), &rest) => Some(from),
                 StatusCode::OK => Some(0),
                 _ => None,
             };
             if let Some(from) = from {
-                same(job, offer?)?;
-                return Ok(Anonymous { from, body: response.into_body() });
+                let body = answer.body_for(job)?;
+                return Ok(Anonymous { from, body });
             }
         }
-        let (response, offer) = self.send(&job.path, None).await?;
-        same(job, offer?)?;
-        Ok(Anonymous { from: 0, body: response.into_body() })
+        let body = self.send(&job.path, None).await?.body_for(job)?;
+        Ok(Anonymous { from: 0, body })
     }
 
     /// Whether anybody gets the version that was hashed, at the price of one byte where the site answers
     /// ranges.
     pub(super) async fn confirm(&self, job: &Job) -> Result<(), Failure> {
         let part = Part { range: FIRST_BYTE.to_owned(), of: Some(&job.version) };
-        let (_, offer) = self.send(&job.path, Some(part)).await?;
-        same(job, offer?)
+        let answer = self.send(&job.path, Some(part)).await?;
+        same(job, answer.offer()?)
     }
 
     /// The version that anybody gets.
     pub(super) async fn offered_to_anybody(&self, path: &AssetPath) -> Result<Version, Failure> {
         let part = Part { range: FIRST_BYTE.to_owned(), of: None };
-        let (_, offer) = self.send(path, Some(part)).await?;
-        Ok(offer?.version)
+        let answer = self.send(path, Some(part)).await?;
+        Ok(answer.offer()?.version.clone())
     }
 
     /// Admits what the operator listed, without waiting for a visitor.
@@ -72,15 +91,16 @@ impl Engine {
             // One that is no asset path was refused with the configuration.
             let Ok(path) = AssetPath::parse(path) else { continue };
             let part = Part { range: FIRST_BYTE.to_owned(), of: None };
-            match self.send(&path, Some(part)).await {
-                Ok((_, Ok(offer))) => self.preload(&offer, &offer.version, Source::Fetch),
-                Ok((response, Err(_))) => {
-                    let status = response.status().as_u16();
-                    let doctor = format!("manyhands doctor {}{path}", self.checked().origin);
-                    tracing::warn!(%path, status, "listed under [assets] preload, but not to be shared: `{doctor}` says why");
-                }
-                // Said already.
-                Err(_) => {}
+            // That the site could not be asked was said already.
+            let Ok(answer) = self.send(&path, Some(part)).await else { continue };
+            match answer.decision {
+                Ok(offer) => self.preload(&offer, &offer.version, Source::Fetch),
+                Err(reason) => tracing::warn!(
+                    %path,
+                    reason = reason.name(),
+                    "listed under [assets] preload, but not shared: {reason} {}",
+                    reason.remedy()
+                ),
             }
         }
     }
@@ -97,12 +117,12 @@ impl Engine {
             RequestHead { method: "GET", path: path.as_str(), query: None, headers: &headers };
         let status = response.status().as_u16();
         let head = ResponseHead { status, headers: response.headers() };
-        let offer = match plan(&request, &head, self.policy(), false).decision {
+        let decision = match plan(&request, &head, self.policy(), false).decision {
             Decision::Asset(offer) => Ok(offer),
-            _ if matches!(status, 408 | 425 | 429 | 500..) => Err(Failure::Unreadable),
-            _ => Err(Failure::NotPublic),
+            Decision::PassThrough(reason) => Err(reason),
+            Decision::Page(_) => Err(Reason::Type),
         };
-        Ok((response, offer))
+        Ok(Answer { response, decision })
     }
 
     fn headers(&self, part: Option<Part<'_>>) -> HeaderMap {
@@ -126,7 +146,7 @@ impl Engine {
 }
 
 /// Changed meanwhile, or made for that visitor: a later try will tell.
-fn same(job: &Job, offer: AssetOffer) -> Result<(), Failure> {
+fn same(job: &Job, offer: &AssetOffer) -> Result<(), Failure> {
     if offer.version == job.version { Ok(()) } else { Err(Failure::Unreadable) }
 }
 

@@ -171,7 +171,12 @@ impl Engine {
             return settle(job, work, 0, Ok(()));
         }
         let written = settle(job, work, 0, done)?;
-        runtime.block_on(self.confirm(job))?;
+        runtime.block_on(async {
+            tokio::select! {
+                confirmed = self.confirm(job) => confirmed,
+                () = control.cancelled() => Err(Failure::Changed),
+            }
+        })?;
         Ok(written)
     }
 
@@ -197,6 +202,8 @@ impl Engine {
                 && let Err(error) = self.0.shelf.put(written, file)
             {
                 unwritable(&job.path, &error);
+                // What is not there can't be shown: hashed again when it is asked for next.
+                catalog.stale(now, &job.path, &job.version, out);
             }
         });
         self.0.alarm.notify_one();
