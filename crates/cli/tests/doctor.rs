@@ -429,6 +429,19 @@ async fn a_proxy_in_front_that_drops_upgrade() {
 }
 
 #[tokio::test]
+async fn stun_is_asked_where_it_is_configured() {
+    let files = files();
+    let free = std::net::UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let site = Site::serve(files.path(), |config| {
+        (config.stun.listen, config.stun.host) = (free, Some("127.0.0.1".to_owned()));
+    })
+    .await;
+    let report = Report::at(site.address, "/").await;
+    assert_eq!(report.verdict("peers", "stun"), "ok", "{:#}", report.0);
+    assert!(report.check("peers", "stun")["says"].as_str().unwrap().ends_with("is 127.0.0.1"));
+}
+
+#[tokio::test]
 async fn a_proxy_in_front_that_strips_fields() {
     let (_files, site) = sharing().await;
     let front = in_front(site.address, |line| !line.starts_with("service-worker-allowed")).await;

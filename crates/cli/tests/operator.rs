@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use common::{Answer, Asked, Log, manyhands, origin};
+use manyhands_testkit::{Site, content};
 
 const KEY: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
 const JSON: &str = "Content-Type: application/json";
@@ -129,4 +130,33 @@ async fn a_redirect_gets_no_key() {
     let dir = state.path().to_str().unwrap();
     fails(state.path(), &["status", "--site", &site, "--state", dir], &[&to, "--site"]).await;
     assert!(log.all().is_empty());
+}
+
+#[tokio::test]
+async fn a_real_process_tells_and_forgets() {
+    let files = tempfile::tempdir().unwrap();
+    std::fs::write(files.path().join("big file.zip"), content(0, 2 << 20)).unwrap();
+    let site = Site::serve(files.path(), |_| {}).await;
+    site.get("/big%20file.zip", &[]).await;
+    site.manifest("/big%20file.zip").await.unwrap();
+    let origin = format!("http://{}", site.address);
+    let status = ["status", "--site", &origin];
+    let told = manyhands(files.path(), &status).await;
+    let told = String::from_utf8(told.stdout).unwrap();
+    assert!(told.contains("/big%20file.zip"), "{told}");
+    for (pattern, says) in [
+        ("/other.zip", "purged nothing: none of them was known\n"),
+        ("/big%20file.zip", "purged 1 file\n"),
+        ("/...", "purged nothing: none of them was known\n"),
+    ] {
+        let output = manyhands(files.path(), &["purge", pattern, "--site", &origin]).await;
+        assert_eq!(String::from_utf8_lossy(&output.stdout), says, "{output:?}");
+    }
+    let gone = site.get("/.well-known/manyhands/manifest/big%20file.zip", &[]).await;
+    assert_eq!(gone.status(), 404);
+    // A key of some other site is not taken, not even here.
+    let wrong = state(KEY);
+    let wrong = wrong.path().to_str().unwrap();
+    let args = ["status", "--site", &origin, "--state", wrong];
+    fails(files.path(), &args, &["does not take the key", "--state"]).await;
 }

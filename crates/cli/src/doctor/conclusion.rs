@@ -2,6 +2,7 @@
 
 use manyhands::Config;
 
+use super::inside::Standing;
 use super::metainfo::Shared;
 use super::presence::Presence;
 use super::report::{Check, Report, Section, Verdict, grouped};
@@ -37,8 +38,8 @@ pub(crate) struct Outcome<'a> {
     pub(crate) target: &'a Target,
     pub(crate) presence: Option<&'a Presence>,
     pub(crate) shared: Option<&'a Shared>,
-    /// What the operator of this machine may know: the catalog works on it.
-    pub(crate) in_work: bool,
+    /// What the operator of this machine may know.
+    pub(crate) standing: Standing,
     pub(crate) config: &'a Config,
     /// Whether `config` was given, or stands for the defaults.
     pub(crate) given: bool,
@@ -59,10 +60,21 @@ pub(crate) fn asset(outcome: &Outcome<'_>, report: &mut Report) {
         (Some(_), None, Some(why)) => {
             report.conclude("not_shared", false, format!("not shared, because {why}"));
         }
-        (Some(_), None, None) if outcome.in_work => {
-            report.conclude("hashing", false, "eligible and wanted: being hashed, ask again soon");
-        }
-        (Some(_), None, None) => report.conclude("eligible", false, cold(outcome)),
+        (Some(_), None, None) => match &outcome.standing {
+            Standing::InWork => {
+                report.conclude(
+                    "hashing",
+                    false,
+                    "eligible and wanted: being hashed, ask again soon",
+                );
+            }
+            Standing::Refused(sentence) => {
+                let sentence = sentence.trim_end_matches('.');
+                let text = format!("every gate is open, but it is not shared for now: {sentence}");
+                report.conclude("refused_for_now", false, text);
+            }
+            Standing::Unknown => report.conclude("eligible", false, cold(outcome)),
+        },
     }
 }
 

@@ -11,10 +11,20 @@ use super::target::Target;
 
 const MOST: usize = 16 * 1024 * 1024;
 
+/// How the catalog of this site has a file that is not shared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// A stranger is not told; or it is simply not wanted yet.
+    Unknown,
+    /// Queued, or being hashed.
+    InWork,
+    /// Refused or hidden for now: why, in a sentence.
+    Refused(String),
+}
+
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Status {
-    pending: u64,
     assets: Vec<Entry>,
 }
 
@@ -23,28 +33,33 @@ struct Status {
 struct Entry {
     path: String,
     state: String,
+    sentence: String,
 }
 
-/// Whether the catalog has this file queued or hashes it. False where a stranger is not told.
-pub(crate) async fn is_in_work(
+pub(crate) async fn standing(
     client: &Client,
     target: &Target,
     presence: &Presence,
     path: &AssetPath,
-) -> bool {
-    let Ok(target) = target.at(&format!("{}/status.json", presence.prefix)) else { return false };
+) -> Standing {
+    // A path holds no & and no # that is not escaped; its own escapes are escaped once more.
+    let under = path.as_str().replace('%', "%25").replace('&', "%26").replace('+', "%2B");
+    let document = format!("{}/status.json?under={under}", presence.prefix);
+    let Ok(target) = target.at(&document) else { return Standing::Unknown };
     let asked = client.ask(Ask::get(&target, &[("accept", "*/*")]).reading(MOST)).await;
-    let Ok(answer) = asked else { return false };
+    let Ok(answer) = asked else { return Standing::Unknown };
     if answer.status != StatusCode::OK {
-        return false;
+        return Standing::Unknown;
     }
     let body = decoded(&answer, MOST).unwrap_or_default();
     let status: Status = serde_json::from_slice(&body).unwrap_or_default();
-    let entry = status.assets.iter().find(|entry| entry.path == path.as_str());
-    match entry.map(|entry| entry.state.as_str()) {
-        Some("queued" | "hashing") => true,
-        Some(_) => false,
-        // Of a site that lists what is ready alone: something is in work, maybe this.
-        None => status.pending > 0,
+    let entry = status.assets.into_iter().find(|entry| entry.path == path.as_str());
+    match entry {
+        Some(entry) => match entry.state.as_str() {
+            "queued" | "hashing" => Standing::InWork,
+            "refused" | "hidden" if !entry.sentence.is_empty() => Standing::Refused(entry.sentence),
+            _ => Standing::Unknown,
+        },
+        None => Standing::Unknown,
     }
 }

@@ -45,6 +45,7 @@ use manyhands_page::{Decision, Policy};
 use crate::{run, settings};
 
 use self::conclusion::Outcome;
+use self::inside::Standing;
 use self::metainfo::{Absent, Shared};
 use self::page::Page;
 use self::presence::Presence;
@@ -207,17 +208,17 @@ impl Doctor {
             proof::look(client, target, presence, &shared.manifest, report).await;
         }
         self.peers(visit, presence, report).await;
-        let in_work = match (presence, &shared, &path) {
+        let standing = match (presence, &shared, &path) {
             (Some(presence), None, Some(path)) => {
-                inside::is_in_work(client, target, presence, path).await
+                inside::standing(client, target, presence, path).await
             }
-            _ => false,
+            _ => Standing::Unknown,
         };
         let outcome = Outcome {
             target,
             presence,
             shared: shared.as_ref(),
-            in_work,
+            standing,
             config: &self.config,
             given: self.given,
         };

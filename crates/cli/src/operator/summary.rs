@@ -15,6 +15,9 @@ struct Status {
     passed_through: Vec<Passed>,
     #[serde(default)]
     assets: Vec<Asset>,
+    /// Files that are known beside those listed.
+    #[serde(default)]
+    omitted: u64,
     #[serde(default)]
     pending: u64,
     #[serde(default)]
@@ -36,6 +39,9 @@ struct Asset {
     swarm: String,
     #[serde(default)]
     state: String,
+    /// Why it is not shared.
+    #[serde(default)]
+    sentence: String,
 }
 
 pub(super) fn of(json: &[u8]) -> Result<String, serde_json::Error> {
@@ -51,17 +57,20 @@ pub(super) fn of(json: &[u8]) -> Result<String, serde_json::Error> {
     let _ = writeln!(
         out,
         "files known: {}; waiting or being hashed: {}",
-        grouped(status.assets.len() as u64),
+        grouped((status.assets.len() as u64).saturating_add(status.omitted)),
         grouped(status.pending)
     );
     let widest = status.assets.iter().map(|asset| asset.path.chars().count()).max().unwrap_or(0);
     for asset in &status.assets {
         let (path, state, swarm) = (clean(&asset.path), clean(&asset.state), clean(&asset.swarm));
-        let said: Vec<_> = [state, format!("swarm {swarm}")]
+        let said: Vec<_> = [state, format!("swarm {swarm}"), clean(&asset.sentence)]
             .into_iter()
             .filter(|text| !text.is_empty() && text != "swarm ")
             .collect();
         let _ = writeln!(out, "  {path:widest$}  {}", said.join(", "));
+    }
+    if status.omitted > 0 {
+        let _ = writeln!(out, "  and {} more", grouped(status.omitted));
     }
     status.passed_through.sort_by_key(|passed| std::cmp::Reverse(passed.answers));
     if !status.passed_through.is_empty() {
@@ -86,17 +95,18 @@ mod tests {
 
     #[test]
     fn a_status_is_readable() {
-        let json = r#"{"pages": 1200, "asset_answers": 3, "pending": 1, "connections": 2, "new": [],
+        let json = r#"{"pages": 1200, "asset_answers": 3, "pending": 1, "connections": 2, "new": [], "omitted": 3,
             "passed_through": [
                 {"reason": "type", "sentence": "Files of this type are not shared.", "answers": 5},
                 {"reason": "query", "sentence": "The URL has a query.", "answers": 70}],
-            "assets": [{"path": "/a.iso", "swarm": "1/2"}, {"path": "/longer.iso", "swarm": "", "state": "cold"}]}"#;
+            "assets": [{"path": "/a.iso", "swarm": "1/2"}, {"path": "/longer.iso", "state": "refused", "sentence": "It changes too often."}]}"#;
         assert_eq!(
             of(json.as_bytes()).unwrap(),
             "pages tagged: 1,200; answers with files that may be shared: 3; visitors at the tracker: 2\n\
-             files known: 2; waiting or being hashed: 1\n\
+             files known: 5; waiting or being hashed: 1\n\
              \x20 /a.iso       swarm 1/2\n\
-             \x20 /longer.iso  cold\n\
+             \x20 /longer.iso  refused, It changes too often.\n\
+             \x20 and 3 more\n\
              answers left alone, and why\n\
              \x20        70  The URL has a query.\n\
              \x20         5  Files of this type are not shared.\n"
