@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use manyhands_metainfo::{AssetPath, Record, parse};
 use manyhands_testkit::{Client, Expected, Server, until, zeros};
@@ -126,6 +126,12 @@ fn listing(directory: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     all
 }
 
+/// Whether this is a record in the making, of a process that was started then.
+fn is_half_done(file: &Path, started: SystemTime) -> bool {
+    let written = fs::metadata(file).unwrap().modified().unwrap();
+    file.extension().is_some_and(|extension| extension == "new") && written >= started
+}
+
 /// Until everything is hashed.
 async fn finish(site: &mut Site, server: &Server) {
     let mut client = server.connect().await;
@@ -143,8 +149,9 @@ async fn finish(site: &mut Site, server: &Server) {
 async fn fifty_kills_lose_nothing_repeat_nothing_and_leave_nothing() {
     let mut site = Site::new(11);
     let began = Instant::now();
-    let (mut kept, mut looked, mut most_files) = (0, 0, 0);
+    let (mut kept, mut looked, mut most_files, mut half_done) = (0, 0, 0, 0);
     for round in 0..ROUNDS {
+        let started = SystemTime::now();
         let server = Server::serve(&site.root(), &site.state, SETTINGS);
         let mut client = server.connect().await;
         // What was ready is ready again, by nothing more than being looked for.
@@ -167,7 +174,10 @@ async fn fifty_kills_lose_nothing_repeat_nothing_and_leave_nothing() {
             looked += u32::from(site.look(&mut client, number).await);
         }
         server.kill();
-        most_files = most_files.max(listing(&site.state).len());
+        let left = listing(&site.state);
+        most_files = most_files.max(left.len());
+        half_done +=
+            u32::from(left.keys().any(|name| is_half_done(&site.state.join(name), started)));
         // Some files change between one process and the next.
         if round < ROUNDS - 8 {
             let number = site.dice.random_range(0..site.files.len());
@@ -175,10 +185,12 @@ async fn fifty_kills_lose_nothing_repeat_nothing_and_leave_nothing() {
         }
     }
     println!(
-        "{ROUNDS} kills in {:?}: {kept} found ready again, {looked} looked at",
+        "{ROUNDS} kills in {:?}: {half_done} with a file half hashed or half written; {kept} found ready \
+         again, {looked} looked at",
         began.elapsed()
     );
     assert!(kept > 100, "{kept}");
+    assert!(half_done >= 3, "{half_done}");
     // A record a file, and a few more: one that is being written, keys and locks.
     assert!(most_files <= site.files.len() + 16, "{most_files} files in the state directory");
 
@@ -203,55 +215,58 @@ async fn fifty_kills_lose_nothing_repeat_nothing_and_leave_nothing() {
     assert!(differing.is_empty(), "{:?}", differing.keys());
 }
 
-/// How far the file under way is hashed: as `status.json` says, or by the digests on disk, 32 bytes for 64 KiB.
-async fn position(server: &Server, state: &Path) -> Option<u64> {
+/// How far the file under way is hashed; nothing while none is.
+async fn hashed(server: &Server) -> Option<u64> {
     let status = server.status().await;
-    let told = status["jobs"].as_array().and_then(|jobs| jobs.first()?["position"].as_u64());
-    told.or_else(|| {
-        let sites = fs::read_dir(state.join("assets")).ok()?.flatten();
-        let files = sites.filter_map(|site| fs::read_dir(site.path()).ok()).flatten().flatten();
-        let work = files.filter(|file| file.path().extension().is_some_and(|it| it == "new"));
-        work.filter_map(|file| Some(file.metadata().ok()?.len() / 32 * 65_536)).max()
-    })
+    let jobs = status["jobs"].as_array().unwrap();
+    jobs.first().map(|job| job["hashed"].as_u64().unwrap())
 }
 
-/// Kills the hashing of a file of zeros after a third of it.
-async fn kill_and_go_on(length: u64) {
+/// Waits until more than so many bytes of a file are hashed; says how many then are.
+async fn hashed_beyond(server: &Server, bytes: u64, poll: Duration, deadline: Instant) -> u64 {
+    loop {
+        assert!(Instant::now() < deadline, "never more than {bytes} bytes hashed");
+        if let Some(at) = hashed(server).await.filter(|at| *at > bytes) {
+            return at;
+        }
+        tokio::time::sleep(poll).await;
+    }
+}
+
+/// Kills the hashing of a file of zeros as soon as more than so many bytes of it are hashed.
+async fn kill_and_go_on(length: u64, beyond: u64) {
     let top = tempfile::tempdir().unwrap();
     let (root, state) = (top.path().join("www"), top.path().join("state"));
     fs::create_dir(&root).unwrap();
     fs::File::create(root.join("huge.zip")).unwrap().set_len(length).unwrap();
     tokio::time::sleep(SETTLED).await;
-    let hour = Duration::from_secs(3_600);
-    let began = Instant::now();
+    let (began, poll) = (Instant::now(), Duration::from_millis(10));
+    let deadline = began + Duration::from_secs(3_600);
     let server = Server::serve(&root, &state, SETTINGS);
-    let killed_at = loop {
-        tokio::time::sleep(Duration::from_millis(500)).await;
-        assert!(began.elapsed() < hour);
-        if let Some(at) = position(&server, &state).await.filter(|at| *at > length / 3) {
-            break at;
-        }
-    };
+    let killed_at = hashed_beyond(&server, beyond, poll, deadline).await;
     let first = server.memory();
     server.kill();
 
     let server = Server::serve(&root, &state, SETTINGS);
+    let resumed_at = hashed_beyond(&server, 0, poll, deadline).await;
     let manifest = loop {
-        tokio::time::sleep(Duration::from_millis(500)).await;
-        assert!(began.elapsed() < hour);
+        tokio::time::sleep(poll * 10).await;
+        assert!(Instant::now() < deadline);
         let answer = server.reserved("manifest/huge.zip").await;
         if answer.status == 200 {
             break answer.json();
         }
     };
     let second = server.memory();
-    // What was put aside last is at most a sixty-fourth of the file back, or a gibibyte.
-    let (read, lost) = (server.bytes_read(), (length / 64).max(1 << 30));
+    // What was put aside last is at most a sixty-fourth of the file back, or a gibibyte; a piece or so more.
+    let (read, lost) = (server.bytes_read(), (length / 64).max(1 << 30) + (64 << 20));
     println!(
-        "killed at {killed_at}, then {read} bytes read; {:?}; {first:?}, {second:?}",
+        "killed at {killed_at}, went on at {resumed_at}, then {read} bytes read; {:?}; {first:?}, {second:?}",
         began.elapsed()
     );
-    assert!(killed_at + read < length + lost + (64 << 20), "{killed_at} {read}");
+    assert!(resumed_at + lost >= killed_at, "{killed_at} {resumed_at}");
+    assert!(resumed_at >= beyond / 2, "{killed_at} {resumed_at}");
+    assert!(killed_at + read < length + lost, "{killed_at} {read}");
     let (expected, full, last, pieces) = zeros(length);
     let hex: String = expected.iter().map(|byte| format!("{byte:02x}")).collect();
     assert_eq!(manifest["root"], hex);
@@ -264,8 +279,14 @@ async fn kill_and_go_on(length: u64) {
     }
 }
 
+/// Work is put aside after each gibibyte.
+#[tokio::test(flavor = "multi_thread")]
+async fn hashing_3_gib_goes_on_where_it_was_killed() {
+    kill_and_go_on((3 << 30) + 1, 2 << 30).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "hashes 120 GB of nothing"]
 async fn hashing_120_gb_goes_on_where_it_was_killed() {
-    kill_and_go_on(120_000_000_001).await;
+    kill_and_go_on(120_000_000_001, 40_000_000_000).await;
 }
