@@ -33,6 +33,8 @@ type Form = (Option<u32>, u64);
 struct Ledger {
     versions: Versions,
     lengths: [usize; 3],
+    /// Paths whose every answer is of one version, whatever stands for it: nothing is written in place there.
+    pure: fn(&str) -> bool,
     /// By path and validator: version and length.
     met: Mutex<HashMap<(String, String), Form>>,
     /// Version and form by root, by SHA-256 (as `Repr-Digest` writes it) and by v1 pieces.
@@ -50,7 +52,9 @@ struct Counts {
     restarted: AtomicU64,
     cut_off: AtomicU64,
     refused: AtomicU64,
+    /// Bodies without a strong validator: where all are of one version, and of mixed ones elsewhere.
     weak: AtomicU64,
+    mixed: AtomicU64,
     manifests: AtomicU64,
     torrents: AtomicU64,
     pages: AtomicU64,
@@ -62,7 +66,7 @@ fn count(counter: &AtomicU64) {
 }
 
 impl Ledger {
-    fn new(count: u32, lengths: [usize; 3]) -> Self {
+    fn new(count: u32, lengths: [usize; 3], pure: fn(&str) -> bool) -> Self {
         let versions = Versions::new(1, count, lengths[0]);
         let mut ledger = Self {
             met: Mutex::default(),
@@ -73,6 +77,7 @@ impl Ledger {
             counts: Counts::default(),
             versions: Versions::new(0, 0, 0),
             lengths,
+            pure,
         };
         let forms = versions.numbers().flat_map(|version| {
             lengths.map(|length| (Some(version), &versions.content(version)[..length]))
@@ -96,6 +101,7 @@ impl Ledger {
             &counts.wholes,
             &counts.assembled,
             &counts.restarted,
+            &counts.weak,
             &counts.manifests,
             &counts.torrents,
             &counts.pages,
@@ -114,10 +120,20 @@ impl Ledger {
 
     /// Takes in a whole body, or one put together.
     fn body(&self, path: &str, validator: Option<&str>, body: &[u8], by: &str) {
-        let Some(validator) = validator else { return count(&self.counts.weak) };
+        let Some(validator) = validator else { return self.weak_part(path, 0, body, by) };
         let version = self.versions.identify(body, 0);
         let version = version.unwrap_or_else(|mixed| panic!("{path} {validator}, {by}: {mixed}"));
         self.claim(path, validator, (version, body.len() as u64), by);
+    }
+
+    /// Takes in what came without a strong validator.
+    fn weak_part(&self, path: &str, offset: usize, body: &[u8], by: &str) {
+        match self.versions.identify(body, offset) {
+            Err(mixed) if (self.pure)(path) => panic!("{path} without a validator, {by}: {mixed}"),
+            Err(_) => count(&self.counts.mixed),
+            Ok(_) if (self.pure)(path) => count(&self.counts.weak),
+            Ok(_) => {}
+        }
     }
 
     /// What an answer's head says of the whole.
@@ -245,8 +261,10 @@ impl Reader {
                     }
                 }
                 (206, None) => {
-                    let counts = &self.ledger.counts;
-                    count(if under.is_some() { &counts.restarted } else { &counts.weak });
+                    self.ledger.weak_part(path, body.len(), &answer.body, "a range");
+                    if under.is_some() {
+                        count(&self.ledger.counts.restarted);
+                    }
                     return Ok(());
                 }
                 _ => {
@@ -318,9 +336,16 @@ async fn read(
 
 // ---- files ------------------------------------------------------------------------------------------------
 
-/// Changes one file in all the ways there are. Each is over within one call of the system where it can be, so that
+/// Changes one file in all the ways there are, or by nothing but putting another in its place. Each is over within one call of the system where it can be, so that
 /// no half of a version ever looks old; between two bursts it rests for so long that the file counts as settled.
-fn vandal(path: &Path, ledger: &Ledger, seed: u64, restless: bool, stop: &AtomicBool) -> u64 {
+fn vandal(
+    path: &Path,
+    ledger: &Ledger,
+    seed: u64,
+    restless: bool,
+    renames: bool,
+    stop: &AtomicBool,
+) -> u64 {
     let mut dice = StdRng::seed_from_u64(1_000 + seed);
     let (beside, lengths) = (path.with_extension("new"), ledger.lengths);
     let open = || File::options().write(true).open(path).unwrap();
@@ -330,7 +355,7 @@ fn vandal(path: &Path, ledger: &Ledger, seed: u64, restless: bool, stop: &Atomic
             let version = dice.random_range(ledger.versions.numbers());
             let whole = ledger.versions.content(version);
             let form = &whole[..lengths[dice.random_range(0..lengths.len())]];
-            match dice.random_range(0..5) {
+            match if renames { 2 } else { dice.random_range(0..5) } {
                 0 => {
                     // In place, and of the same length.
                     let file = open();
@@ -369,12 +394,19 @@ fn vandal(path: &Path, ledger: &Ledger, seed: u64, restless: bool, stop: &Atomic
     edits
 }
 
+const FILES: u64 = 12;
+
+/// Whether a file changes by renames alone: two of those that rest, and one that does not.
+fn is_renamed(path: &str) -> bool {
+    ["7.zip", "8.zip", "9.zip"].contains(&path.trim_start_matches('/'))
+}
+
 async fn files_change(time: Duration) {
     let top = tempfile::tempdir().unwrap();
     let root = top.path().join("www");
     fs::create_dir(&root).unwrap();
-    let ledger = Arc::new(Ledger::new(8, OF_FILES));
-    let names: Vec<String> = (0..10).map(|file| format!("{file}.zip")).collect();
+    let ledger = Arc::new(Ledger::new(8, OF_FILES, is_renamed));
+    let names: Vec<String> = (0..FILES).map(|file| format!("{file}.zip")).collect();
     for name in &names {
         fs::write(root.join(name), ledger.versions.content(1)).unwrap();
     }
@@ -385,8 +417,9 @@ async fn files_change(time: Duration) {
         .zip(&names)
         .map(|(seed, name)| {
             let (path, ledger, stop) = (root.join(name), ledger.clone(), stop.clone());
-            // The last two are never left alone.
-            std::thread::spawn(move || vandal(&path, &ledger, seed, seed >= 8, &stop))
+            // The last three are never left alone.
+            let (restless, renames) = (seed >= FILES - 3, is_renamed(name));
+            std::thread::spawn(move || vandal(&path, &ledger, seed, restless, renames, &stop))
         })
         .collect();
     let paths = move |dice: &mut StdRng| format!("/{}", names[dice.random_range(0..names.len())]);
@@ -412,7 +445,7 @@ async fn one_validator_is_one_version_while_files_change_for_a_minute() {
 // ---- an upstream ------------------------------------------------------------------------------------------
 
 /// An upstream whose file at `/EVERY/TAG/AGE/NAME.zip` is another version after so many requests; with a strong tag,
-/// or with a date alone. Some answer ranges, some do not.
+/// with a weak one, or with a date alone. Some answer ranges, some do not.
 struct Fickle {
     ledger: Arc<Ledger>,
     requests: Mutex<HashMap<String, Arc<AtomicU32>>>,
@@ -422,7 +455,7 @@ impl Fickle {
     async fn answer(self: Arc<Self>, asked: Asked, mut socket: TcpStream) -> Option<TcpStream> {
         let mut parts = asked.target.trim_start_matches('/').split('/');
         let every: u32 = parts.next()?.parse().ok()?;
-        let dated = parts.next()? == "date";
+        let kind = parts.next()?;
         let requests =
             self.requests.lock().unwrap().entry(asked.target.clone()).or_default().clone();
         // Where it takes turns, the version is a new one; validators never come back.
@@ -432,14 +465,14 @@ impl Fickle {
         let length = self.ledger.lengths[(turn % 3) as usize];
         let content = &self.ledger.versions.content(version)[..length];
         let now = SystemTime::now();
-        let told = if dated {
+        let told = if kind == "date" {
             let modified = now - Duration::from_secs(200_000_000) + Duration::from_secs(60) * turn;
             let modified =
                 modified.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs() / 60 * 60;
             let modified = SystemTime::UNIX_EPOCH + Duration::from_secs(modified);
             format!("last-modified: {}", httpdate::fmt_http_date(modified))
         } else {
-            format!("etag: \"{turn}\"")
+            format!("etag: {}\"{turn}\"", if kind == "weak" { "W/" } else { "" })
         };
         let validator = told.split_once(": ").unwrap().1;
         let current = asked.header("if-range").is_none_or(|given| given == validator);
@@ -473,7 +506,7 @@ impl Fickle {
 
 async fn upstream_changes(time: Duration) {
     let top = tempfile::tempdir().unwrap();
-    let ledger = Arc::new(Ledger::new(16, OF_UPSTREAM));
+    let ledger = Arc::new(Ledger::new(16, OF_UPSTREAM, |_| true));
     let fickle = Arc::new(Fickle { ledger: ledger.clone(), requests: Mutex::default() });
     let upstream = origin(move |asked, socket| fickle.clone().answer(asked, socket)).await;
     let settings = "[assets]\nmin_size = 1\n[admission]\nrequests = 1\nprefixes = 0\n";
@@ -482,7 +515,7 @@ async fn upstream_changes(time: Duration) {
     // What changes too often is left alone for a minute; so there are new files all the time.
     let paths = move |dice: &mut StdRng| {
         let every = [1, 2, 3, 7, 20, 50, 200][dice.random_range(0..7)];
-        let kind = ["tag", "date"][dice.random_range(0..2)];
+        let kind = ["tag", "date", "weak"][dice.random_range(0..3)];
         format!("/{every}/{kind}/{}/a.zip", began.elapsed().as_secs() / 2)
     };
     read(&ledger, server, 16, time, paths).await;
