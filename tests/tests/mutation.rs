@@ -50,6 +50,9 @@ struct Counts {
     wholes: AtomicU64,
     assembled: AtomicU64,
     restarted: AtomicU64,
+    /// Ranges of the version that `If-Match` named, and answers that there is none such.
+    matched: AtomicU64,
+    unmatched: AtomicU64,
     cut_off: AtomicU64,
     refused: AtomicU64,
     /// Bodies without a strong validator: where all are of one version, and of mixed ones elsewhere.
@@ -101,6 +104,8 @@ impl Ledger {
             &counts.wholes,
             &counts.assembled,
             &counts.restarted,
+            &counts.matched,
+            &counts.unmatched,
             &counts.weak,
             &counts.manifests,
             &counts.torrents,
@@ -222,15 +227,30 @@ impl Reader {
             let size = 16_384 << self.dice.random_range(0..7);
             let range = format!("bytes={}-{}", body.len(), body.len() + size - 1);
             let mut fields = vec![("range", range.as_str())];
-            // Half of them look at what they get, the others have the server look.
-            let careful = self.dice.random_range(0..2) == 0;
-            if let (Some((validator, _)), false) = (&under, careful) {
-                fields.push(("if-range", validator));
-            }
+            // A third of them look at what they get, the others have the server look.
+            let condition = match (self.dice.random_range(0..3), &under) {
+                (1, Some((validator, _))) => Some(("if-range", validator.as_str())),
+                // A date is no tag.
+                (2, Some((tag, _))) if tag.starts_with('"') => Some(("if-match", tag.as_str())),
+                _ => None,
+            };
+            fields.extend(condition);
             let answer = self.client.get(path, &fields).await?;
             self.dawdle().await;
             let now = validator(&answer).map(str::to_owned);
             self.ledger.head(path, now.as_deref(), &answer);
+            if let Some(("if-match", tag)) = condition {
+                let counts = &self.ledger.counts;
+                match answer.status {
+                    200 | 206 => {
+                        let of = now.as_deref();
+                        assert_eq!(of, Some(tag), "{path}: If-Match: {tag} gave another version");
+                        count(&counts.matched);
+                    }
+                    412 => count(&counts.unmatched),
+                    _ => {}
+                }
+            }
             match (answer.status, now) {
                 (200, now) => {
                     self.ledger.body(path, now.as_deref(), &answer.body, "instead of a range");
@@ -245,7 +265,10 @@ impl Reader {
                     assert_eq!(place, format!("bytes {}-{last}", body.len()), "{path}");
                     match &under {
                         Some((before, _)) if *before != now => {
-                            assert!(careful, "{path}: If-Range: {before} gave a part of {now}");
+                            assert!(
+                                condition.is_none(),
+                                "{path}: {condition:?} gave a part of {now}"
+                            );
                             count(&self.ledger.counts.restarted);
                             return Ok(());
                         }
@@ -475,8 +498,9 @@ impl Fickle {
             format!("etag: {}\"{turn}\"", if kind == "weak" { "W/" } else { "" })
         };
         let validator = told.split_once(": ").unwrap().1;
-        let current = asked.header("if-range").is_none_or(|given| given == validator);
-        let matching = asked.header("if-match").is_none_or(|given| given == validator);
+        let same = |given: &str| given == validator && !given.starts_with("W/");
+        let current = asked.header("if-range").is_none_or(same);
+        let matching = asked.header("if-match").is_none_or(same);
         let range = asked.range(length as u64).filter(|_| current && every != 50);
         let common = format!(
             "{told}\r\ndate: {}\r\ncontent-type: application/zip\r\n",
