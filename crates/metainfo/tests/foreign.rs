@@ -141,7 +141,7 @@ fn alter(
 
 #[test]
 fn the_names_of_version_1_are_those_a_client_must_create() {
-    let long = "x".repeat(256);
+    let long = "𐍈".repeat(64);
     for bad in [
         "",
         ".",
@@ -525,6 +525,47 @@ fn small_metainfo_cannot_ask_for_much_memory() {
     assert!(matches!(crowded(20_000), Err(ParseError::TooManyFiles)));
     let many = (0..500_001).map(|n| entry(&n.to_string(), 1));
     assert!(matches!(read(&v1(many, 500_001)), Err(ParseError::TooManyFiles)));
+}
+
+#[test]
+fn a_path_is_read_no_further_than_it_may_be_deep() {
+    // 3 MB of empty names, and what is no name at all: whoever reads on to the end says so.
+    for key in ["path", "path.utf-8"] {
+        let names = std::iter::repeat_n(bytes(""), 1_500_000).chain([Value::Integer(0)]);
+        let bomb = dict([(key, list(names)), ("length", Value::Integer(1))]);
+        for bomb in [vec![bomb.clone()], vec![entry("a", 1), bomb]] {
+            let refused = read(&v1(bomb, 2)).unwrap_err();
+            assert!(matches!(refused, ParseError::Files(LayoutError::Path(_))), "{refused}");
+            assert!(refused.to_string().len() < 400, "{refused}");
+        }
+    }
+    let deep = |depth| read(&v1([entry(&vec!["a"; depth].join("/"), 1)], 1));
+    assert_eq!(deep(64).unwrap().layout.files()[0].path.len(), 64);
+    assert!(matches!(deep(65), Err(ParseError::Files(LayoutError::Path(_)))));
+}
+
+#[test]
+fn a_long_path_in_an_error_is_cut() {
+    let (longest, long) = ("x".repeat(1_000_000), "x".repeat(250));
+    let tree = |name: &str, leaf: Value<'static>| {
+        let tree = dict([(&long, dict([(name, leaf)]))]);
+        alter(v2_only(hybrid()), |metainfo| *at(metainfo, &["info", "file tree"]) = tree)
+    };
+    let empty = || ("", dict([("length", Value::Integer(0))]));
+    let root = Value::Bytes(vec![1; 32].into());
+    let rootless = dict([("length", Value::Integer(3 * 65_536)), ("pieces root", root)]);
+    let twice = &*format!("{long}/{long}");
+    let refused = [
+        read(&v1([entry(&longest, 1)], 1)),
+        read(&v1([entry(twice, 1), entry(twice, 1)], 2)),
+        tree(&longest, dict([empty()])),
+        tree(&long, dict([empty(), ("b", dict([empty()]))])),
+        tree(&long, dict([("", rootless)])),
+    ];
+    for refused in refused {
+        let line = refused.unwrap_err().to_string();
+        assert!(line.contains("xxx…\"") && line.len() < 400, "{line}");
+    }
 }
 
 proptest! {

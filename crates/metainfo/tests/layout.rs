@@ -111,13 +111,13 @@ fn piece_lengths_are_those_that_clients_agree_on() {
 
 #[test]
 fn paths_are_those_that_every_client_can_create() {
-    let long = "x".repeat(256);
+    let long = "𐍈".repeat(64);
     for bad in ["", ".", "..", "a/../b", "a//b", "/a", "a/", "./a", "a\\b", "a\nb", "a\0", &long] {
         let refused = directory(&[("good", 1), (bad, 1)], false);
         assert_eq!(refused, Err(LayoutError::Path(bad.to_owned())), "{bad:?}");
     }
     assert!(Layout::directory("d", vec![(Vec::new(), 1)], PIECE, false).is_err(), "no name at all");
-    assert!(directory(&[(&long[1..], 1)], true).is_ok());
+    assert!(directory(&[(&"x".repeat(255), 1)], true).is_ok());
     let deep = |levels: usize| vec!["a"; levels].join("/");
     assert!(directory(&[(&deep(64), 1)], true).is_ok());
     assert!(directory(&[(&deep(65), 1)], true).is_err());

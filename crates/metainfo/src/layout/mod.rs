@@ -3,7 +3,7 @@
 mod name;
 
 pub use name::NameError;
-pub(crate) use name::{MAX_DEPTH, MAX_NAME, is_file_name, is_path};
+pub(crate) use name::{MAX_DEPTH, MAX_NAME, is_file_name, is_path, shown};
 
 use crate::{
     hashes::{LEAF, PIECE_HASH, UNIT, piece_count},
@@ -25,7 +25,8 @@ pub(crate) const BITCOMET_PAD: &str = "_____padding_file_";
 /// The folder that BEP 47 recommends for pads.
 pub(crate) const PAD_FOLDER: &str = ".pad";
 
-/// Why there can be no torrent of these files. Paths in messages are relative to the torrent.
+/// Why there can be no torrent of these files. Paths are relative to the torrent, and cut to 200
+/// characters.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LayoutError {
@@ -157,11 +158,11 @@ impl Layout {
         files.sort_unstable();
         for (path, _) in &files {
             if !is_path(path) {
-                return Err(LayoutError::Path(path.join("/")));
+                return Err(LayoutError::Path(shown(path)));
             }
             let bitcomet = path.iter().any(|name| name.contains(BITCOMET_PAD));
             if bitcomet || (hybrid && path[0].to_lowercase() == PAD_FOLDER) {
-                return Err(LayoutError::Padding(path.join("/")));
+                return Err(LayoutError::Padding(shown(path)));
             }
         }
         check_clashes(files.iter().map(|(path, _)| &**path).collect())?;
@@ -309,9 +310,9 @@ impl Layout {
 
 fn check_name(name: &str) -> Result<(), LayoutError> {
     if name.contains(BITCOMET_PAD) {
-        return Err(LayoutError::Padding(name.to_owned()));
+        return Err(LayoutError::Padding(shown(&[name])));
     }
-    if is_file_name(name) { Ok(()) } else { Err(LayoutError::Name(name.to_owned())) }
+    if is_file_name(name) { Ok(()) } else { Err(LayoutError::Name(shown(&[name]))) }
 }
 
 fn check_piece_length(piece_length: u32, hybrid: bool) -> Result<(), LayoutError> {
@@ -331,7 +332,7 @@ fn check_piece_length(piece_length: u32, hybrid: bool) -> Result<(), LayoutError
 pub(crate) fn check_clashes(mut paths: Vec<&[String]>) -> Result<(), LayoutError> {
     paths.sort_unstable();
     let Some(clash) = first_clash(&paths) else { return Ok(()) };
-    let path = paths[clash].join("/");
+    let path = shown(paths[clash]);
     if paths[clash] == paths[clash + 1] {
         Err(LayoutError::Duplicate(path))
     } else {
@@ -347,9 +348,7 @@ fn check_case(files: &[(Vec<String>, u64)]) -> Result<(), LayoutError> {
     let lowered: Vec<_> = paths.iter().map(|(path, _)| &**path).collect();
     match first_clash(&lowered) {
         None => Ok(()),
-        Some(clash) => {
-            Err(LayoutError::Case(paths[clash].1.join("/"), paths[clash + 1].1.join("/")))
-        }
+        Some(clash) => Err(LayoutError::Case(shown(paths[clash].1), shown(paths[clash + 1].1))),
     }
 }
 

@@ -7,7 +7,7 @@ use bendy::decoding::{DictDecoder, ListDecoder};
 use super::{MAX_METAINFO, ParseError, values};
 use crate::{
     Digest, FileEntry, LayoutError,
-    layout::{BITCOMET_PAD, MAX_FILES, is_path},
+    layout::{BITCOMET_PAD, MAX_DEPTH, MAX_FILES, is_path, shown},
 };
 
 /// `piece layers`, by root.
@@ -61,8 +61,8 @@ pub(super) fn file_list(mut list: ListDecoder<'_, '_>) -> Result<Listed, ParseEr
             match key {
                 b"attr" => attributes = Attributes::read(value.try_into_bytes()?),
                 b"length" => length = Some(values::length(value)?),
-                b"path" => legacy_path = Some(byte_strings(value.try_into_list()?)?),
-                b"path.utf-8" => path = Some(byte_strings(value.try_into_list()?)?),
+                b"path" => legacy_path = Some(names(value.try_into_list()?)?),
+                b"path.utf-8" => path = Some(names(value.try_into_list()?)?),
                 _ => values::skip(value)?,
             }
         }
@@ -182,12 +182,17 @@ fn digest(bytes: &[u8]) -> Result<Digest, ParseError> {
     bytes.try_into().map(Digest::from_bytes).map_err(|_| ParseError::Bad("root"))
 }
 
-fn byte_strings<'ser>(mut list: ListDecoder<'_, 'ser>) -> Result<Vec<&'ser [u8]>, ParseError> {
-    let mut strings = Vec::new();
+/// A `path`. No further than it may be deep: two bytes of metainfo make a name of none, which takes a
+/// multiple of that here.
+fn names<'ser>(mut list: ListDecoder<'_, 'ser>) -> Result<Vec<&'ser [u8]>, ParseError> {
+    let mut names = Vec::new();
     while let Some(item) = list.next_object()? {
-        strings.push(item.try_into_bytes()?);
+        if names.len() == MAX_DEPTH {
+            return Err(ParseError::Files(LayoutError::Path(shown(&names))));
+        }
+        names.push(item.try_into_bytes()?);
     }
-    Ok(strings)
+    Ok(names)
 }
 
 fn checked_path(path: &[&[u8]]) -> Result<Vec<String>, ParseError> {
@@ -204,8 +209,4 @@ fn check_room(files: usize, names: &mut usize, path: &[String]) -> Result<(), Pa
         return Err(ParseError::TooManyFiles);
     }
     Ok(())
-}
-
-fn shown(path: &[&[u8]]) -> String {
-    String::from_utf8_lossy(&path.join(&b'/')).into_owned()
 }

@@ -5,7 +5,11 @@ use super::{
     files::{Layers, Listed, TreeFiles},
     info::{V1, V1Files},
 };
-use crate::{FileEntry, FileTree, Layout, hashes::PIECE_HASH, layout::check_clashes};
+use crate::{
+    FileEntry, FileTree, Layout,
+    hashes::PIECE_HASH,
+    layout::{check_clashes, shown},
+};
 
 /// The files of a torrent and all hashes of them.
 pub(super) struct Content {
@@ -110,7 +114,7 @@ fn place(
         let layer = if length > piece_length.into() { layers.get(&root) } else { None };
         let tree = FileTree { root, layer: layer.cloned().unwrap_or_default() };
         if !tree.is_consistent(length, piece_length) {
-            return Err(ParseError::PieceLayer(path.join("/")));
+            return Err(ParseError::PieceLayer(shown(&path)));
         }
         trees.push(tree);
         placed.add(path, length)?;
