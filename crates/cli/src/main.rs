@@ -7,6 +7,7 @@ mod args;
 mod demo;
 mod doctor;
 mod operator;
+mod plain;
 mod preload;
 mod proxy;
 mod run;
@@ -47,7 +48,8 @@ fn main() -> ExitCode {
                     line = format!("{line}: {cause}");
                 }
             }
-            eprintln!("manyhands: {}", line.replace('\n', " "));
+            // What others said may be part of it.
+            eprintln!("manyhands: {}", plain::printable(&line.replace('\n', " ")));
             ExitCode::from(1)
         }
     }

@@ -386,6 +386,15 @@ fn a_torrent_of_a_stranger_does_not_reach_the_terminal_raw() {
     assert!(!shown.contains('\u{1b}') && !shown.lines().any(|line| line.starts_with("name evil")));
     let raw = json_of(dir, &["show", "file.torrent", "--json"]);
     assert_eq!(raw["comment"], "\u{1b}[2J\nname evil");
+
+    // Nor in JSON, which would let U+009B and marks of direction stand.
+    let comment = "\u{9b}2J\u{7f}\u{61c}\u{202e}\u{2028}";
+    done(dir, &["create", "file", "--force", "--comment", comment]);
+    let shown = done(dir, &["show", "file.torrent", "--json"]);
+    assert!(shown.contains(r"\u009b2J\u007f\u061c\u202e\u2028"), "{shown}");
+    assert!(!shown.contains(['\u{9b}', '\u{7f}', '\u{61c}', '\u{202e}', '\u{2028}']), "{shown}");
+    let raw: Value = serde_json::from_str(&shown).unwrap();
+    assert_eq!(raw["comment"], comment);
 }
 
 #[test]

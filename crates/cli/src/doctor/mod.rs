@@ -42,7 +42,7 @@ use manyhands::Config;
 use manyhands_metainfo::AssetPath;
 use manyhands_page::{Decision, Policy};
 
-use crate::{run, settings};
+use crate::{plain, run, settings};
 
 use self::conclusion::Outcome;
 use self::inside::Standing;
@@ -62,7 +62,7 @@ pub(crate) fn run(args: DoctorArgs) -> anyhow::Result<ExitCode> {
         Ok(report)
     })?;
     let text = match args.json {
-        true => format!("{}\n", serde_json::to_string_pretty(&report)?),
+        true => format!("{}\n", plain::json(&report)?),
         false => text::render(&report, coloured()),
     };
     std::io::stdout().write_all(text.as_bytes()).context("cannot print the report")?;

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use super::report::{Check, Report, Section, Verdict};
+use crate::plain::printable;
 
 /// Lines are broken here, whatever the terminal: the same report is the same text.
 const WIDTH: usize = 100;
@@ -10,7 +11,7 @@ const MARK: usize = 9;
 
 /// `colour`: with ANSI escapes.
 pub(crate) fn render(report: &Report, colour: bool) -> String {
-    let mut out = format!("{}\n", clean(&report.url));
+    let mut out = format!("{}\n", printable(&report.url));
     let widest = report.checks.iter().map(|check| check.name.len()).max().unwrap_or_default();
     let mut sections: Vec<Section> = Vec::new();
     for check in &report.checks {
@@ -34,7 +35,7 @@ pub(crate) fn render(report: &Report, colour: bool) -> String {
     let paint = if report.verdict.ok { "1;32" } else { "1;31" };
     out.push('\n');
     let mut text = String::new();
-    wrapped(&mut text, &clean(&report.verdict.text), 0);
+    wrapped(&mut text, &printable(&report.verdict.text), 0);
     let _ = writeln!(out, "{}", painted(text.trim_end(), paint, colour));
     out
 }
@@ -65,10 +66,10 @@ fn line(out: &mut String, check: &Check, widest: usize, colour: bool) {
     let mark = painted(&format!("{mark:MARK$}"), paint, colour);
     let name = check.name;
     let _ = write!(out, "  {mark}{name:widest$}  ");
-    wrapped(out, &clean(&check.says), indent);
+    wrapped(out, &printable(&check.says), indent);
     if let Some(remedy) = &check.remedy {
         let _ = write!(out, "{:indent$}", "");
-        wrapped(out, &format!("-> {}", clean(remedy)), indent + 3);
+        wrapped(out, &format!("-> {}", printable(remedy)), indent + 3);
     }
 }
 
@@ -94,11 +95,6 @@ fn painted(text: &str, paint: &str, colour: bool) -> String {
     if colour { format!("\x1b[{paint}m{text}\x1b[0m") } else { text.to_owned() }
 }
 
-/// What a server sent must not steer the terminal.
-fn clean(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -106,7 +102,13 @@ mod tests {
     fn report() -> Report {
         let mut report = Report::new("http://a/b".to_owned());
         report.ok(Section::Reach, "address", "127.0.0.1");
-        report.refuse(Section::Gates, "etag", "weak_etag", "a \x1b[2Jtag ".repeat(12), "fix it");
+        report.refuse(
+            Section::Gates,
+            "etag",
+            "weak_etag",
+            "a \x1b[2Jtag\u{9b}2J \u{202e}".repeat(12),
+            "fix it",
+        );
         report.conclude("not_shared", false, "not shared");
         report
     }
@@ -114,7 +116,7 @@ mod tests {
     #[test]
     fn what_a_server_sent_does_not_steer_the_terminal() {
         let text = render(&report(), false);
-        assert!(!text.contains('\x1b'), "{text}");
+        assert!(!text.contains(['\x1b', '\u{9b}', '\u{202e}']), "{text}");
         assert!(text.lines().all(|line| line.chars().count() <= WIDTH), "{text}");
         assert!(text.contains("-> fix it"), "{text}");
     }

@@ -15,6 +15,7 @@ use anyhow::{Context, anyhow};
 use serde::Deserialize;
 
 use crate::doctor::grouped;
+use crate::plain;
 
 use self::process::Process;
 
@@ -81,7 +82,7 @@ pub(crate) fn status(args: StatusArgs) -> anyhow::Result<()> {
     let process = Process::of(&args.process)?;
     let answer = process.get("status.json")?;
     let text = match args.json {
-        true => String::from_utf8(answer).context("the answer is not text")?,
+        true => plain::escaped(&String::from_utf8(answer).context("the answer is not text")?),
         false => summary::of(&answer).map_err(|_| {
             anyhow!("{process} answered something else than its status; is it Manyhands?")
         })?,

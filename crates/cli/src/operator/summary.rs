@@ -5,6 +5,7 @@ use std::fmt::Write;
 use serde::Deserialize;
 
 use crate::doctor::grouped;
+use crate::plain::printable as clean;
 
 /// As much of it as is shown; a process of another version may say less, or more.
 #[derive(Deserialize)]
@@ -82,11 +83,6 @@ pub(super) fn of(json: &[u8]) -> Result<String, serde_json::Error> {
         let _ = writeln!(out, "  {count:>9}  {}", clean(why));
     }
     Ok(out)
-}
-
-/// Paths are what visitors made of them: they must not steer the terminal.
-fn clean(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
 #[cfg(test)]

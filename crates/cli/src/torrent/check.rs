@@ -8,7 +8,8 @@ use serde::Serialize;
 
 use super::args::VerifyArgs;
 use super::create::{advance, bar};
-use super::describe::{path, print_json, print_text, printable};
+use super::describe::{path, print_json, print_text};
+use crate::plain::printable;
 
 /// What `verify --json` prints.
 #[derive(Serialize)]

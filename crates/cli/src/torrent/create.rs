@@ -7,9 +7,10 @@ use manyhands_server::{MakeOptions, TorrentContent, make_torrent, make_torrent_o
 use serde::Serialize;
 
 use super::args::CreateArgs;
-use super::describe::{Description, print_json, print_text, printable};
+use super::describe::{Description, print_json, print_text};
 use super::output::Output;
 use super::{size, url};
+use crate::plain::printable;
 
 /// Left-out paths named one by one; of more, the number.
 const NAMED: usize = 5;
