@@ -95,6 +95,11 @@ fn target(value: &str) -> Option<Target> {
 
 #[cfg(test)]
 mod tests {
+    use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use proptest::sample::Index;
+
     use super::*;
 
     fn one(path: &str) -> Target {
@@ -176,13 +181,50 @@ mod tests {
         assert!(!sent(&[json, ("sec-fetch-site", "none"), ("sec-fetch-site", "cross-site")]));
     }
 
-    proptest::proptest! {
+    /// A path as people say it, without dot segments.
+    fn spoken() -> impl Strategy<Value = String> {
+        vec("[ab.é %~+]{0,2}[abé %~+]", 1..4)
+            .prop_map(|segments| format!("/{}", segments.join("/")))
+    }
+
+    /// The same in a URL; with `odd`, more is escaped than need be.
+    fn spelled(path: &str, odd: bool) -> String {
+        const ODD: &AsciiSet = &NON_ALPHANUMERIC.remove(b'/').remove(b'+');
+        const PLAIN: &AsciiSet = &ODD.remove(b'.').remove(b'~');
+        utf8_percent_encode(path, if odd { ODD } else { PLAIN }).to_string()
+    }
+
+    fn read(pattern: &str) -> Target {
+        let query = format!("path={}", utf8_percent_encode(pattern, NON_ALPHANUMERIC));
+        parse(&query).unwrap().pop().unwrap()
+    }
+
+    proptest! {
         #[test]
         fn any_query_is_read_or_refused(query in "(&?path=)?[/a.*%0-9A-F+&=\\PC]{0,60}") {
             for target in parse(&query).unwrap_or_default() {
                 if let Target::Below(prefix) = target {
-                    proptest::prop_assert!(prefix.starts_with('/'));
+                    prop_assert!(prefix.starts_with('/'));
                 }
+            }
+        }
+
+        #[test]
+        fn a_pattern_covers_the_paths_that_start_so_and_no_others(
+            path in spoken(),
+            other in spoken(),
+            kept in any::<Index>(),
+            odd in any::<bool>(),
+        ) {
+            prop_assert_eq!(read(&spelled(&path, odd)), one(&spelled(&path, false)));
+            let length = 1 + kept.index(path.chars().count());
+            let start: String = path.chars().take(length).collect();
+            let Target::Below(prefix) = read(&format!("{}*", spelled(&start, odd))) else {
+                return Err(TestCaseError::fail("no prefix"));
+            };
+            for path in [&path, &other] {
+                let asset = AssetPath::parse(&spelled(path, !odd)).unwrap();
+                prop_assert_eq!(asset.as_str().starts_with(&prefix), path.starts_with(&start));
             }
         }
     }
