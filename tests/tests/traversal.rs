@@ -278,11 +278,12 @@ async fn exchange(address: SocketAddr, request: &[u8]) -> Vec<u8> {
     answer
 }
 
-/// What `serve` shares, once it has hashed all that it found.
-async fn shared(server: &Server) -> Vec<String> {
+/// What `serve` knows of in this state, or in any, once it has hashed all that it found.
+async fn known(server: &Server, state: Option<&str>) -> Vec<String> {
     until("hashing ends", async || {
         let status = server.status().await;
         let assets = status["assets"].as_array().unwrap().iter();
+        let assets = assets.filter(|it| state.is_none_or(|state| it["state"] == state));
         let paths: Vec<String> =
             assets.map(|asset| asset["path"].as_str().unwrap().to_owned()).collect();
         (status["pending"] == 0 && !paths.is_empty()).then_some(paths)
@@ -305,7 +306,7 @@ async fn no_request_leads_out_and_every_one_is_answered() {
     }
     expected.sort();
     until("all that is inside is shared", async || {
-        let mut paths = shared(&server).await;
+        let mut paths = known(&server, None).await;
         paths.sort();
         assert!(paths.iter().all(|path| expected.contains(path)), "{paths:?}");
         (paths == expected).then_some(())
@@ -357,7 +358,7 @@ async fn a_directory_swapped_for_a_link_never_leads_out() {
     let server = Server::serve(&farm.root(), &farm.state(), SETTINGS);
     let canaries = Arc::new(Canaries::new(&farm.state()));
     until("what is inside is shared", async || {
-        let paths = shared(&server).await;
+        let paths = known(&server, Some("ready")).await;
         paths.iter().any(|path| path == "/swapped/secret.zip").then_some(())
     })
     .await;
@@ -440,7 +441,7 @@ async fn a_pipe_in_place_of_a_file_does_not_keep_the_worker() {
     let mode = rustix::fs::Mode::from_raw_mode(0o666);
     rustix::fs::mkfifoat(rustix::fs::CWD, root.join("1.zip"), mode).unwrap();
     until("the others are hashed", async || (server.pending().await == 0).then_some(())).await;
-    let mut paths = shared(&server).await;
+    let mut paths = known(&server, Some("ready")).await;
     paths.sort();
     assert_eq!(paths, ["/0.zip", "/2.zip"]);
 }
