@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 
 use manyhands_metainfo::Hashes;
@@ -21,13 +22,21 @@ struct Origin {
     /// Bytes after which the next answers break off, the next one last.
     breaks: Mutex<Vec<usize>>,
     sent: Mutex<Vec<Sent>>,
+    /// Where the file has a byte of the visitor's own; nowhere beyond its end.
+    own: AtomicUsize,
 }
 
 impl Origin {
     async fn start(ranges: bool, breaks: &[usize]) -> (Arc<Self>, SocketAddr) {
         let breaks = Mutex::new(breaks.iter().rev().copied().collect());
         let file = content(1, LENGTH);
-        let site = Arc::new(Self { file, ranges, breaks, sent: Mutex::default() });
+        let site = Arc::new(Self {
+            file,
+            ranges,
+            breaks,
+            sent: Mutex::default(),
+            own: AtomicUsize::new(usize::MAX),
+        });
         let served = Arc::clone(&site);
         let address = origin(move |asked, socket| Arc::clone(&served).answer(asked, socket)).await;
         (site, address)
@@ -36,7 +45,11 @@ impl Origin {
     async fn answer(self: Arc<Self>, asked: Asked, mut socket: TcpStream) -> Option<TcpStream> {
         let part = asked.range(LENGTH as u64).filter(|_| self.ranges);
         let (first, last) = part.unwrap_or((0, LENGTH as u64 - 1));
-        let mut body = &self.file[first as usize..=last as usize];
+        let mut file = self.file.clone();
+        if let Some(byte) = file.get_mut(self.own.load(Relaxed)) {
+            *byte = asked.header("user-agent").map_or(0, |agent| agent.as_bytes()[0]);
+        }
+        let mut body = &file[first as usize..=last as usize];
         let (status, range) = match part {
             Some(_) => {
                 ("206 Partial Content", format!("content-range: bytes {first}-{last}/{LENGTH}\r\n"))
@@ -48,8 +61,8 @@ impl Origin {
              content-length: {}\r\n{range}\r\n",
             body.len()
         );
-        // Single bytes confirm a version; they are not what these tests break.
-        if body.len() > 1
+        // Short parts confirm what a visitor got; they are not what these tests break.
+        if body.len() > 64 << 10
             && let Some(at) = self.breaks.lock().unwrap().pop()
         {
             body = &body[..at];
@@ -89,7 +102,27 @@ async fn what_a_visitor_downloads_is_not_asked_for_again() {
     let site = Site::proxy(address, |_| {}).await;
     assert_eq!(site.get("/a.zip", &[]).await.body().len(), LENGTH);
     origin.is_ready(&site).await;
-    assert_eq!(origin.sent(), [sent(None, LENGTH), sent(Some("bytes=0-0"), 1)]);
+    let end = 64 << 10;
+    assert_eq!(
+        origin.sent(),
+        [
+            sent(None, LENGTH),
+            sent(Some("bytes=0-65535"), end),
+            sent(Some("bytes=6225920-6291455"), end),
+        ]
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_made_anew_for_each_visitor_is_not_shared() {
+    // Of one name, tag and length, but with the visitor's own bytes at one end.
+    for at in [10, LENGTH - 10] {
+        let (origin, address) = Origin::start(true, &[]).await;
+        origin.own.store(at, Relaxed);
+        let site = Site::proxy(address, |_| {}).await;
+        assert_eq!(site.get("/a.zip", &[("user-agent", "Alice")]).await.body().len(), LENGTH);
+        assert!(site.manifest("/a.zip").await.is_none(), "{at}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -23,4 +23,4 @@ pub(crate) use shelf::Shelf;
 pub(crate) use spool::Written;
 pub(crate) use store::{Store, Stored};
 pub use tee::Tee;
-pub(crate) use work::Work;
+pub(crate) use work::{Ends, Work};

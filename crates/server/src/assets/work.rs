@@ -11,6 +11,27 @@ const REMEMBER: (u64, u64) = (1 << 20, 1_024);
 /// And put aside on disk this often, so that a killed process loses no more.
 const PUT_ASIDE: (u64, u64) = (1 << 30, 64);
 
+/// Bytes at either end of an asset that are held against what others get.
+const END: usize = 64 << 10;
+
+/// Both ends of what was hashed.
+#[derive(Debug, Default)]
+pub(crate) struct Ends {
+    pub(crate) first: Vec<u8>,
+    pub(crate) last: Vec<u8>,
+}
+
+impl Ends {
+    fn note(&mut self, bytes: &[u8]) {
+        let missing = END.saturating_sub(self.first.len()).min(bytes.len());
+        self.first.extend_from_slice(bytes.get(..missing).unwrap_or_default());
+        let new = bytes.get(bytes.len().saturating_sub(END)..).unwrap_or_default();
+        let excess = (self.last.len() + new.len()).saturating_sub(END).min(self.last.len());
+        self.last.drain(..excess);
+        self.last.extend_from_slice(new);
+    }
+}
+
 /// One asset being hashed into its spool.
 #[derive(Debug)]
 pub(crate) struct Work {
@@ -19,6 +40,7 @@ pub(crate) struct Work {
     /// Digests that are not in the spool yet.
     digests: Vec<Digest>,
     spool: Spool,
+    ends: Ends,
     /// The last point that the work could go on from.
     remembered: Option<Progress>,
     remember_at: u64,
@@ -32,6 +54,7 @@ impl Work {
             hasher,
             digests: Vec::new(),
             spool,
+            ends: Ends::default(),
             remembered: None,
             remember_at: 0,
             put_aside_at: 0,
@@ -55,6 +78,7 @@ impl Work {
     /// # Errors
     /// [`Failure::Unreadable`] when there are more than there should be, or the disk takes none.
     pub(super) fn take(&mut self, mut bytes: &[u8]) -> Result<(), Failure> {
+        self.ends.note(bytes);
         while !bytes.is_empty() {
             let step = usize::try_from(self.hasher.to_piece_end()).unwrap_or(usize::MAX);
             if step == 0 {
@@ -69,6 +93,11 @@ impl Work {
             bytes = later;
         }
         Ok(())
+    }
+
+    /// Both ends of an asset that was hashed from its first byte on.
+    pub(crate) fn ends(&mut self) -> Ends {
+        std::mem::take(&mut self.ends)
     }
 
     /// Leaves the work for a later try; returns how many bytes that will not have to hash again.

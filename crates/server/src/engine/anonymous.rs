@@ -3,12 +3,13 @@
 
 use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_RANGE, HOST, IF_RANGE, RANGE, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use http_body_util::BodyExt;
 use manyhands_catalog::{Failure, Job, Source};
 use manyhands_metainfo::{AssetPath, Version};
 use manyhands_page::{AssetOffer, Decision, Reason, RequestHead, ResponseHead, plan};
 
 use super::Engine;
-use crate::assets::FetchBody;
+use crate::assets::{Ends, FetchBody};
 
 const FIRST_BYTE: &str = "bytes=0-0";
 
@@ -70,12 +71,33 @@ impl Engine {
         Ok(Anonymous { from: 0, body })
     }
 
-    /// Whether anybody gets the version that was hashed, at the price of one byte where the site answers
-    /// ranges.
-    pub(super) async fn confirm(&self, job: &Job) -> Result<(), Failure> {
-        let part = Part { range: FIRST_BYTE.to_owned(), of: Some(&job.version) };
-        let answer = self.send(&job.path, Some(part)).await?;
-        same(job, answer.offer()?)
+    /// Whether anybody gets what a visitor got: the same version, and the same bytes at both ends, because
+    /// some sites make a file anew for each visitor and call it by one name.
+    pub(super) async fn confirm(&self, job: &Job, ends: &Ends) -> Result<(), Failure> {
+        let length = job.version.length;
+        let first = (0, ends.first.len() as u64, &ends.first);
+        let last = (length - ends.last.len() as u64, length, &ends.last);
+        // Of an empty file there is nothing to tell apart.
+        for (from, to, expected) in [first, last].into_iter().filter(|(from, to, _)| from < to) {
+            let (range, of) = (format!("bytes={from}-{}", to - 1), Some(&job.version));
+            let answer = self.send(&job.path, Some(Part { range, of })).await?;
+            let part = format!("bytes {from}-{}/{length}", to - 1);
+            let whole = match answer.response.status() {
+                StatusCode::PARTIAL_CONTENT if says(answer.response.headers(), &part) => false,
+                StatusCode::OK if from == 0 => true,
+                // A site that answers no ranges was held to the first end.
+                StatusCode::OK => return same(job, answer.offer()?),
+                _ => return Err(answer.offer().err().unwrap_or(Failure::Unreadable)),
+            };
+            let body = answer.body_for(job)?;
+            if !begins_with(body, expected).await.ok_or(Failure::Unreadable)? {
+                return Err(Failure::NotPublic);
+            }
+            if whole {
+                return Ok(());
+            }
+        }
+        Ok(())
     }
 
     /// The version that anybody gets.
@@ -148,6 +170,20 @@ impl Engine {
 /// Changed meanwhile, or made for that visitor: a later try will tell.
 fn same(job: &Job, offer: &AssetOffer) -> Result<(), Failure> {
     if offer.version == job.version { Ok(()) } else { Err(Failure::Unreadable) }
+}
+
+/// Whether a body begins with these bytes; `None` when it breaks off before.
+async fn begins_with(mut body: FetchBody, expected: &[u8]) -> Option<bool> {
+    let mut left = expected;
+    while !left.is_empty() {
+        let Ok(data) = body.frame().await?.ok()?.into_data() else { continue };
+        let (now, later) = left.split_at(data.len().min(left.len()));
+        if data.get(..now.len()) != Some(now) {
+            return Some(false);
+        }
+        left = later;
+    }
+    Some(true)
 }
 
 fn says(headers: &HeaderMap, range: &str) -> bool {

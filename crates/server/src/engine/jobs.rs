@@ -66,7 +66,7 @@ impl Engine {
     }
 
     /// Hashes an answer while it passes by on its way to a visitor. With `fetch` the site is asked in the
-    /// end whether anybody gets the same; and what this answer fails to bring is asked for as well, later.
+    /// end whether anybody gets the same, at both ends; and what this answer fails to bring is asked for as well, later.
     pub(super) fn tee(&self, id: JobId, offer: &AssetOffer, version: Version, fetch: bool) -> Tee {
         let (chunks, queue) = mpsc::channel(TEE_QUEUE);
         // The pace is the visitor's.
@@ -170,10 +170,11 @@ impl Engine {
             done?;
             return settle(job, work, 0, Ok(()));
         }
+        let ends = work.ends();
         let written = settle(job, work, 0, done)?;
         runtime.block_on(async {
             tokio::select! {
-                confirmed = self.confirm(job) => confirmed,
+                confirmed = self.confirm(job, &ends) => confirmed,
                 () = control.cancelled() => Err(Failure::Changed),
             }
         })?;

@@ -33,7 +33,7 @@ use tokio::sync::Notify;
 use crate::assets::{Control, Fetch, Rate, Ready, Shelf, Tee};
 use crate::client::{Client, PeerAddress};
 use crate::config::Checked;
-use crate::reserved::{self, Counters, OperatorKey, Scripts, SiteDocument, Token};
+use crate::reserved::{self, Counters, InFlight, OperatorKey, Scripts, SiteDocument, Token};
 use crate::stun::Responder;
 use crate::tracker::Tracker;
 
@@ -51,6 +51,7 @@ pub(crate) struct Inner {
     fetch: Option<Arc<dyn Fetch>>,
     rate: Option<Arc<Rate>>,
     questions: Questions,
+    in_flight: InFlight,
     scripts: Scripts,
     token: Token,
     operator: OperatorKey,
@@ -100,7 +101,8 @@ impl Engine {
         self.wake();
         let below = request.uri().path().strip_prefix(self.policy().prefix());
         let path = below.and_then(|below| below.strip_prefix('/'))?.to_owned();
-        Some(reserved::answer(self, &path, request, client))
+        let answer = reserved::answer(self, &path, request, client);
+        Some(self.0.in_flight.carry(answer))
     }
 
     /// Answers for an asset's metainfo by suffix (`/a.iso.torrent`), where that is enabled. A host asks
@@ -113,7 +115,8 @@ impl Engine {
         headers: &HeaderMap,
     ) -> Option<Response<Bytes>> {
         let enabled = self.0.checked.config.site.suffixes;
-        if enabled { reserved::beside(self, method, uri, headers) } else { None }
+        let answer = enabled.then(|| reserved::beside(self, method, uri, headers)).flatten();
+        answer.map(|answer| self.0.in_flight.carry(answer))
     }
 
     /// Takes note of an eligible answer.

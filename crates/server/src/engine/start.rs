@@ -14,7 +14,7 @@ use super::doubts::Questions;
 use super::{Engine, Inner, keys};
 use crate::assets::{Fetch, Rate, ReadySettings, Shelf, Store};
 use crate::config::{Checked, Config, Foreign};
-use crate::reserved::{Counters, OperatorKey, Scripts, SiteDocument, Token};
+use crate::reserved::{Counters, InFlight, OperatorKey, Scripts, SiteDocument, Token};
 use crate::stun::Responder;
 use crate::tracker::Tracker;
 
@@ -92,6 +92,7 @@ impl Engine {
             fetch,
             rate: Rate::new(config.admission.rate),
             questions: Questions::default(),
+            in_flight: InFlight::default(),
             scripts: Scripts::new(config.site.disabled),
             token,
             operator,

@@ -6,6 +6,7 @@
 mod disposition;
 mod document;
 mod encoded;
+mod in_flight;
 mod list;
 mod metainfo;
 mod operator;
@@ -18,6 +19,7 @@ mod suffix;
 
 pub(crate) use document::Document;
 pub(crate) use encoded::Encoded;
+pub(crate) use in_flight::InFlight;
 pub(crate) use operator::OperatorKey;
 pub(crate) use scripts::Scripts;
 pub(crate) use site::{SiteDocument, Token};
