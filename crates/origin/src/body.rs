@@ -53,6 +53,37 @@ struct Span {
     position: u64,
     remaining: u64,
     reading: Option<JoinHandle<io::Result<(Buffer, usize)>>>,
+    sent: Sent,
+}
+
+/// Some bytes of the last chunk that was sent, and where they lie in the file.
+#[derive(Debug, Default)]
+struct Sent(Vec<(u64, [u8; SAMPLE])>);
+
+const SAMPLE: usize = 64;
+
+impl Sent {
+    /// From the beginning, the middle and the end of a chunk; of a tiny one nothing.
+    fn note(&mut self, chunk: &[u8], position: u64) {
+        self.0.clear();
+        let end = chunk.len().saturating_sub(SAMPLE);
+        for at in [0, end / 2, end] {
+            if let Some(bytes) = chunk.get(at..).and_then(|rest| rest.first_chunk()) {
+                self.0.push((position.saturating_add(at as u64), *bytes));
+            }
+        }
+    }
+
+    /// Whether the file still says so. Nothing is no proof.
+    fn stands_in(&self, file: &OpenFile) -> io::Result<bool> {
+        for (position, expected) in &self.0 {
+            let mut found = [0; SAMPLE];
+            if file.read(&mut found, *position)? != SAMPLE || found != *expected {
+                return Ok(false);
+            }
+        }
+        Ok(!self.0.is_empty())
+    }
 }
 
 impl FileBody {
@@ -75,6 +106,7 @@ impl FileBody {
             position: start,
             remaining: length,
             reading: None,
+            sent: Sent::default(),
         }))
     }
 }
@@ -155,8 +187,11 @@ impl Span {
     /// read tells whether the read may have met a writer.
     fn accept(&mut self, buffer: Buffer, read: usize) -> Result<Bytes, BodyError> {
         match self.file.state().map_err(BodyError::Read)? {
-            FileState::Changed => return Err(BodyError::Changed),
-            FileState::Same | FileState::Unlinked => {}
+            FileState::Same => {}
+            // Unlinking moved the change time, and with it the proof that nobody wrote to the file before:
+            // what was sent last must still be there.
+            FileState::Unlinked if self.sent.stands_in(&self.file).map_err(BodyError::Read)? => {}
+            FileState::Unlinked | FileState::Changed => return Err(BodyError::Changed),
         }
         // Ended before its length: truncated between opening and looking.
         if read == 0 {
@@ -164,7 +199,10 @@ impl Span {
         }
         self.position = self.position.saturating_add(read as u64);
         self.remaining = self.remaining.saturating_sub(read as u64);
-        Ok(buffer.freeze(read))
+        let position = self.position - read as u64;
+        let chunk = buffer.freeze(read);
+        self.sent.note(&chunk, position);
+        Ok(chunk)
     }
 }
 
@@ -220,5 +258,18 @@ mod tests {
             assert!(matches!(body.frame().await, Some(Err(BodyError::Changed))));
             assert!(body.frame().await.is_none());
         }
+    }
+
+    #[tokio::test]
+    async fn a_file_written_to_and_then_replaced_is_no_mixture() {
+        let (named, file) = file(&[1; 2 * CHUNK]);
+        let before = named.as_file().metadata().unwrap().modified().unwrap();
+        let mut body = FileBody::span(file, Buffers::default(), 0, 2 * CHUNK as u64);
+        assert!(body.frame().await.unwrap().is_ok());
+        let writer = std::fs::File::options().write(true).open(named.path()).unwrap();
+        std::os::unix::fs::FileExt::write_all_at(&writer, &[2; 2 * CHUNK], 0).unwrap();
+        writer.set_modified(before).unwrap();
+        std::fs::remove_file(named.path()).unwrap();
+        assert!(matches!(body.frame().await, Some(Err(BodyError::Changed))));
     }
 }

@@ -170,8 +170,9 @@ impl OpenFile {
 pub(crate) enum FileState {
     /// Exactly the version that was opened.
     Same,
-    /// Removed, or replaced by renaming another file over it, which moves the change time. Its bytes
-    /// are as they were: a transfer under way may end with the old version whole.
+    /// Removed, or replaced by renaming another file over it, which moves the change time. Its bytes are
+    /// as they were, unless somebody wrote to it first and set its date back: a transfer under way that
+    /// finds what it sent last unchanged may end with the old version whole.
     Unlinked,
     /// Written to, truncated, or touched in a way that cannot be told from that.
     Changed,
