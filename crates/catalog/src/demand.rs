@@ -34,7 +34,8 @@ pub enum Effect {
     Hash(Job),
     /// Stop this job; its result no longer matters.
     Cancel(JobId),
-    /// Metainfo of this asset must not be served any more: its bytes changed, or it was purged.
+    /// Nothing that was hashed of this asset may be used any more, neither metainfo nor hashing that was put
+    /// aside: its bytes changed, or it was purged. There need not be any.
     Retire(AssetPath),
     /// Metainfo of this asset may be served from now on: an answer confirmed it.
     Show(AssetPath),

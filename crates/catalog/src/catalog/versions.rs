@@ -40,22 +40,26 @@ impl Catalog {
         }
     }
 
-    /// Forgets an asset: its job is cancelled, its metainfo retired. Asked for again, it starts as any other.
-    /// `false` when nothing was known of it.
+    /// Forgets an asset: its job is cancelled, and it is retired in whatever phase it was, or unknown: the host
+    /// may have put hashing aside of what was forgotten here. Asked for again, it starts as any other. `false`
+    /// when nothing was known of it.
     pub fn purge(&mut self, now: Duration, path: &AssetPath, out: &mut Vec<Effect>) -> bool {
         let known = self.forget(path, out);
+        retire(path, out);
         self.start_jobs(now, out);
         known
     }
 
     /// Forgets all assets whose path starts with this text (`/pub/` for a folder), as
-    /// [`Catalog::purge`] does with one; returns how many. Walks through all that is known.
+    /// [`Catalog::purge`] does with one; returns how many. Walks through all that is known: of what is not,
+    /// only the host can tell what it has put aside.
     pub fn purge_prefix(&mut self, now: Duration, prefix: &str, out: &mut Vec<Effect>) -> usize {
         let below = |path: &&AssetPath| path.as_str().starts_with(prefix);
         let mut paths: Vec<_> = self.entries.keys().filter(below).cloned().collect();
         paths.sort_unstable();
         for path in &paths {
             self.forget(path, out);
+            retire(path, out);
         }
         self.start_jobs(now, out);
         paths.len()
@@ -112,6 +116,7 @@ impl Catalog {
     pub(super) fn changed(&mut self, now: Duration, path: &AssetPath, out: &mut Vec<Effect>) {
         let entry = self.entries.entry(path.clone()).or_default();
         entry.forgive();
+        retire(path, out);
         let phase = match entry.unrest.note(now) {
             Some(pause) => Phase::Refused {
                 why: Refusal::Flapping,
@@ -121,6 +126,14 @@ impl Catalog {
             None => Phase::Cold { wanted: true },
         };
         self.attach(path, phase, out);
+    }
+}
+
+/// Says that an asset is retired, where leaving its phase has not said so already.
+fn retire(path: &AssetPath, out: &mut Vec<Effect>) {
+    let retired = Effect::Retire(path.clone());
+    if out.last() != Some(&retired) {
+        out.push(retired);
     }
 }
 

@@ -1,10 +1,10 @@
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Seek, SeekFrom, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use manyhands_metainfo::{
@@ -17,16 +17,28 @@ const PAGE_BYTES: usize = DIGESTS_PER_PAGE * Digest::SIZE;
 /// Assets whose hashing may lie aside; beyond it the oldest is forgotten.
 const MOST_ASIDE: usize = 64;
 
-/// The assets whose hashing lies aside, the longest untouched first.
+/// What lies aside, and who may put more there. Its lock is held while either changes on disk.
 #[derive(Debug, Default)]
-pub(super) struct Aside(Mutex<VecDeque<PathBuf>>);
+pub(super) struct Aside(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    /// The assets whose hashing lies aside, the longest untouched first.
+    stems: VecDeque<PathBuf>,
+    /// The spools that are in use, and of which asset. One that is not here any more is of bytes that are
+    /// no longer the asset's: its worker has not noticed yet, and must not put anything aside.
+    live: HashMap<u64, PathBuf>,
+    spools: u64,
+}
 
 /// The file of an asset in the making: its digests as they come, then its record.
 ///
 /// The work so far can be put aside: the digests stay where they are, and a small file beside them,
-/// `<name>.part`, says how far they go. Dropped before that, the spool is removed.
+/// `<name>.part`, says how far they go. Dropped before that, the spool is removed; afterwards it is there for
+/// as long as that file is.
 #[derive(Debug)]
 pub(crate) struct Spool {
+    number: u64,
     place: PathBuf,
     /// What the record will be called.
     stem: PathBuf,
@@ -59,7 +71,8 @@ impl Spool {
             match OpenOptions::new().read(true).write(true).create_new(true).open(&place) {
                 Ok(file) => {
                     let (stem, aside) = (stem.to_owned(), Arc::clone(aside));
-                    return Ok(Self { place, stem, file, aside, kept: false });
+                    let number = aside.enter(&stem);
+                    return Ok(Self { number, place, stem, file, aside, kept: false });
                 }
                 // What a former process put aside.
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => turn += 1,
@@ -77,7 +90,7 @@ impl Spool {
         let progress = read(stem)?;
         let resumed = Self::take_up(stem, version, progress, aside);
         if resumed.is_none() {
-            discard(stem);
+            aside.discard(stem);
         }
         resumed
     }
@@ -105,7 +118,8 @@ impl Spool {
         file.seek(SeekFrom::Start(full)).ok()?;
         file.write_all(&digest_bytes(progress.last_page())).ok()?;
         let (stem, aside) = (stem.to_owned(), Arc::clone(aside));
-        Some((Self { place, stem, file, aside, kept: true }, progress.into_hasher()))
+        let number = aside.enter(&stem);
+        Some((Self { number, place, stem, file, aside, kept: true }, progress.into_hasher()))
     }
 
     /// Adds the digests that came since the last call.
@@ -118,21 +132,25 @@ impl Spool {
         self.place.file_name().and_then(|name| name.to_str()).unwrap_or_default()
     }
 
-    /// Puts the work aside, durably; it may go on. All digests of `progress` must have been appended.
+    /// Puts the work aside, durably; it may go on. All digests of `progress` must have been appended. Nothing
+    /// happens once what lies aside of the asset was discarded under this spool.
     pub(crate) fn put_aside(&mut self, progress: &Progress) -> io::Result<()> {
         self.file.sync_data()?;
-        if let Some(former) = read(&self.stem).filter(|it| it.digests_file != progress.digests_file)
-        {
-            let _ = fs::remove_file(self.stem.with_file_name(former.digests_file));
-        }
-        let place = part(&self.stem);
         let beside = self.place.with_extension("part.new");
         let mut file = File::create(&beside)?;
         file.write_all(&progress.to_bytes())?;
         file.sync_all()?;
-        fs::rename(beside, place)?;
+        let mut aside = self.aside.lock();
+        if !aside.live.contains_key(&self.number) {
+            return fs::remove_file(beside);
+        }
+        if let Some(former) = read(&self.stem).filter(|it| it.digests_file != progress.digests_file)
+        {
+            let _ = fs::remove_file(self.stem.with_file_name(former.digests_file));
+        }
+        fs::rename(beside, part(&self.stem))?;
         self.kept = true;
-        self.aside.touch(&self.stem);
+        aside.touch(&self.stem);
         Ok(())
     }
 
@@ -147,14 +165,14 @@ impl Spool {
 
 impl Drop for Spool {
     fn drop(&mut self) {
+        self.aside.lock().live.remove(&self.number);
         if !self.kept {
             let _ = fs::remove_file(&self.place);
         }
     }
 }
 
-/// Forgets what was put aside.
-pub(super) fn discard(stem: &Path) {
+fn remove(stem: &Path) {
     if let Some(progress) = read(stem) {
         let _ = fs::remove_file(stem.with_file_name(progress.digests_file));
     }
@@ -171,15 +189,16 @@ impl Aside {
             .filter_map(|entry| Some((entry.metadata().ok()?.modified().ok()?, entry.path())))
             .collect();
         parts.sort();
+        let mut state = self.lock();
         for (_, part) in parts {
-            self.touch(&part.with_extension("asset"));
+            state.touch(&part.with_extension("asset"));
         }
     }
 
     /// Names of the files that belong to what lies aside.
     pub(super) fn files(&self) -> HashSet<OsString> {
-        let stems = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let names = stems.iter().flat_map(|stem| {
+        let state = self.lock();
+        let names = state.stems.iter().flat_map(|stem| {
             let progress = read(stem);
             let part = part(stem).file_name().map(OsString::from);
             progress.map(|progress| [part, Some(OsString::from(progress.digests_file))])
@@ -187,15 +206,57 @@ impl Aside {
         names.flatten().flatten().collect()
     }
 
-    fn touch(&self, stem: &Path) {
-        let oldest = {
-            let mut stems = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            stems.retain(|other| other != stem);
-            stems.push_back(stem.to_owned());
-            if stems.len() > MOST_ASIDE { stems.pop_front() } else { None }
-        };
-        if let Some(oldest) = oldest {
-            discard(&oldest);
+    /// Forgets what was put aside of an asset. Who is at work on it can't put any aside from here on.
+    pub(super) fn discard(&self, stem: &Path) {
+        let mut state = self.lock();
+        state.discard_if(|other| other == stem);
+        // One that was not listed, for whatever reason.
+        remove(stem);
+    }
+
+    /// Forgets what was put aside of all assets but those that `keep` says.
+    pub(super) fn discard_but(&self, keep: impl Fn(&Path) -> bool) {
+        self.lock().discard_if(|stem| !keep(stem));
+    }
+
+    /// Whether nothing lies aside and nobody is at work.
+    pub(super) fn is_empty(&self) -> bool {
+        let state = self.lock();
+        state.stems.is_empty() && state.live.is_empty()
+    }
+
+    fn enter(&self, stem: &Path) -> u64 {
+        let mut state = self.lock();
+        state.spools += 1;
+        let number = state.spools;
+        state.live.insert(number, stem.to_owned());
+        number
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn discard_if(&mut self, gone: impl Fn(&Path) -> bool) {
+        self.live.retain(|_, stem| !gone(stem));
+        self.stems.retain(|stem| {
+            let gone = gone(stem);
+            if gone {
+                remove(stem);
+            }
+            !gone
+        });
+    }
+
+    fn touch(&mut self, stem: &Path) {
+        self.stems.retain(|other| other != stem);
+        self.stems.push_back(stem.to_owned());
+        if self.stems.len() > MOST_ASIDE
+            && let Some(oldest) = self.stems.pop_front()
+        {
+            remove(&oldest);
         }
     }
 }

@@ -1,3 +1,4 @@
+use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io;
@@ -5,12 +6,13 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use manyhands_metainfo::{
     AssetPath, Digest, Hasher, Hashes, Record, RecordError, Version, digests_of,
 };
 
-use super::spool::{self, Aside, Spool};
+use super::spool::{Aside, Spool};
 use super::work::Work;
 
 /// Records of ready assets, a file each, in one directory.
@@ -21,7 +23,8 @@ use super::work::Work;
 #[derive(Debug)]
 pub(crate) struct Store {
     dir: PathBuf,
-    /// Numbers the spools of this process.
+    /// Numbers the spools of this process, from where no former one did: whoever removes his own when it is
+    /// no longer needed must not meet another's.
     turn: AtomicU64,
     aside: Arc<Aside>,
     /// Held as long as this process uses the directory: two would remove each other's records.
@@ -46,7 +49,11 @@ impl Store {
         fs::remove_file(&probe)?;
         let lock = File::create(dir.join("lock"))?;
         match lock.try_lock() {
-            Ok(()) => Ok(Self { dir, turn: AtomicU64::new(0), aside: Arc::default(), _lock: lock }),
+            Ok(()) => {
+                let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+                let turn = u64::try_from(since.as_nanos()).unwrap_or_default().into();
+                Ok(Self { dir, turn, aside: Arc::default(), _lock: lock })
+            }
             Err(fs::TryLockError::WouldBlock) => {
                 Err(io::Error::other("another process serves the same site from it"))
             }
@@ -110,15 +117,24 @@ impl Store {
     pub(crate) fn put(&self, written: &Path, path: &AssetPath) -> io::Result<()> {
         let place = self.place(path);
         fs::rename(written, &place)?;
-        spool::discard(&place);
+        self.aside.discard(&place);
         Ok(())
     }
 
-    /// Removes the record of an asset whose bytes changed, and what was put aside of it.
+    /// Removes the record of an asset whose bytes changed, and what was put aside of it. Who is at work on it
+    /// can't put any aside from here on.
     pub(crate) fn remove(&self, path: &AssetPath) {
         let place = self.place(path);
         let _ = fs::remove_file(&place);
-        spool::discard(&place);
+        self.aside.discard(&place);
+    }
+
+    /// Removes what was put aside of all assets but these: nobody can tell any more what they are.
+    pub(crate) fn discard_but<'a>(&self, known: impl Iterator<Item = &'a AssetPath>) {
+        if !self.aside.is_empty() {
+            let known: HashSet<PathBuf> = known.map(|path| self.place(path)).collect();
+            self.aside.discard_but(|stem| known.contains(stem));
+        }
     }
 
     fn place(&self, path: &AssetPath) -> PathBuf {
@@ -192,10 +208,10 @@ mod tests {
         assert!(!torn.exists());
     }
 
-    /// A file of 17 MiB whose hashing is put aside after 16.
+    /// A file of 20 MiB whose hashing is put aside after 16.
     fn put_aside(store: &Store, path: &str) -> (AssetPath, Version) {
         let path = AssetPath::parse(path).unwrap();
-        let version = Version { validator: Validator::Immutable, length: 17 << 20, file: None };
+        let version = Version { validator: Validator::Immutable, length: 20 << 20, file: None };
         let mut work = store.fresh_work(&path, &version).unwrap();
         work.take(&vec![7; 16 << 20]).unwrap();
         assert_eq!(work.put_aside(), 16 << 20);
@@ -242,6 +258,51 @@ mod tests {
         let file = fs::OpenOptions::new().write(true).open(spool.unwrap()).unwrap();
         file.write_at(b"x", 1_000).unwrap();
         assert_eq!(store.work(&path, &version).unwrap().position(), 0);
+    }
+
+    #[test]
+    fn what_is_removed_is_not_put_aside_again_by_who_is_still_at_it() {
+        let state = tempfile::tempdir().unwrap();
+        let open = || Store::open(state.path(), "https://example.org").unwrap();
+        let store = open();
+        let (path, version) = put_aside(&store, "/a.zip");
+        // By a former process, and with this one at work on it; and one that begins.
+        drop(store);
+        let store = open();
+        store.load_all(|record| panic!("{record:?}"));
+        let mut resumed = store.work(&path, &version).unwrap();
+        assert_eq!(resumed.position(), 16 << 20);
+        let mut fresh = store.fresh_work(&path, &version).unwrap();
+        fresh.take(&vec![7; 16 << 20]).unwrap();
+        store.remove(&path);
+        assert_eq!(files(&store), 1, "the spool of the one that began, as long as it is open");
+        resumed.take(&vec![7; 2 << 20]).unwrap();
+        for late in [resumed, fresh] {
+            late.put_aside();
+            assert!(files(&store) <= 1);
+        }
+        assert_eq!(files(&store), 0);
+        assert_eq!(store.work(&path, &version).unwrap().position(), 0);
+        // Whoever begins now is none of them.
+        put_aside(&store, "/a.zip");
+        assert_eq!(store.work(&path, &version).unwrap().position(), 16 << 20);
+    }
+
+    /// What a former process was at is known by no path: only that it is none of the known ones.
+    #[test]
+    fn all_that_nobody_knows_is_removed_at_once() {
+        let state = tempfile::tempdir().unwrap();
+        let open = || Store::open(state.path(), "https://example.org").unwrap();
+        let store = open();
+        let (unknown, version) = put_aside(&store, "/old/a.zip");
+        let (known, _) = put_aside(&store, "/b.zip");
+        drop(store);
+        let store = open();
+        store.load_all(|record| panic!("{record:?}"));
+        store.discard_but([&known].into_iter());
+        assert_eq!(files(&store), 2);
+        assert_eq!(store.work(&unknown, &version).unwrap().position(), 0);
+        assert_eq!(store.work(&known, &version).unwrap().position(), 16 << 20);
     }
 
     #[test]

@@ -23,6 +23,8 @@ pub(super) struct Host {
     pub(super) jobs: BTreeMap<JobId, Job>,
     /// What is on disk, and whether it is shown.
     pub(super) shelf: BTreeMap<AssetPath, (Version, bool)>,
+    /// Assets whose hashing was put aside.
+    aside: BTreeSet<AssetPath>,
     /// The order in which jobs were started.
     pub(super) started: Vec<Job>,
     /// What the last eligible answer said, and whether another has cast doubt on it since.
@@ -37,6 +39,7 @@ impl Host {
             now: Duration::from_secs(1),
             jobs: BTreeMap::new(),
             shelf: BTreeMap::new(),
+            aside: BTreeSet::new(),
             started: Vec::new(),
             latest: HashMap::new(),
             used: BTreeSet::new(),
@@ -97,11 +100,21 @@ impl Host {
         let mut out = Vec::new();
         let counts = self.catalog.finished(self.now, id, result, &mut out);
         assert_eq!(counts, job.is_some(), "a job counts once, unless it was cancelled");
-        if let (Some(job), Ok(())) = (job, result) {
-            let before = self.shelf.insert(job.path, (job.version, false));
-            assert_eq!(before, None, "nothing is hashed that is ready");
+        let changed = job.as_ref().filter(|_| result == Err(Failure::Changed));
+        let changed = changed.map(|job| job.path.clone());
+        match (job, result) {
+            (Some(job), Ok(())) => {
+                self.aside.remove(&job.path);
+                let before = self.shelf.insert(job.path, (job.version, false));
+                assert_eq!(before, None, "nothing is hashed that is ready");
+            }
+            (Some(job), Err(Failure::Dropped { progress: true })) => {
+                self.aside.insert(job.path);
+            }
+            _ => {}
         }
         self.carry_out(out);
+        assert!(changed.is_none_or(|path| !self.aside.contains(&path)), "aside of other bytes");
     }
 
     pub(super) fn doubt(&mut self, name: &str) {
@@ -129,14 +142,19 @@ impl Host {
         self.carry_out(out);
         assert_eq!(self.catalog.state(&path(name)), AssetState::Cold);
         assert!(!self.shelf.contains_key(&path(name)));
+        assert!(!self.aside.contains(&path(name)), "of all that was hashed nothing is left");
         assert!(self.jobs.values().all(|job| job.path != path(name)));
         known
     }
 
     pub(super) fn purge_prefix(&mut self, prefix: &str) -> usize {
         let mut out = Vec::new();
+        let below = |path: &&AssetPath| path.as_str().starts_with(prefix);
+        let known = |path: &&AssetPath| self.catalog.entries.contains_key(*path);
+        let aside: BTreeSet<_> = self.aside.iter().filter(below).filter(known).cloned().collect();
         let count = self.catalog.purge_prefix(self.now, prefix, &mut out);
         self.carry_out(out);
+        assert!(self.aside.is_disjoint(&aside), "of what was known nothing is left");
         assert!(self.shelf.keys().all(|path| !path.as_str().starts_with(prefix)));
         assert!(self.jobs.values().all(|job| !job.path.as_str().starts_with(prefix)));
         count
@@ -201,7 +219,8 @@ impl Host {
                     assert!(self.jobs.remove(&id).is_some(), "only what runs is cancelled");
                 }
                 Effect::Retire(path) => {
-                    assert!(self.shelf.remove(&path).is_some(), "only what is there is retired");
+                    self.shelf.remove(&path);
+                    self.aside.remove(&path);
                 }
                 Effect::Show(path) => {
                     let (version, shown) = self.shelf.get_mut(&path).expect("shown and not there");

@@ -226,13 +226,66 @@ fn a_purged_asset_is_retired_and_starts_over() {
     site.catalog.finished(NOW, job.id, Ok(()), &mut site.out);
     let next = site.jobs().remove(0);
     assert!(site.catalog.purge(NOW, &path("pub/a"), &mut site.out));
-    assert!(!site.catalog.purge(NOW, &path("pub/a"), &mut site.out));
     assert_eq!(site.out.split_off(0), [Effect::Retire(path("pub/a"))]);
     assert_eq!(site.catalog.purge_prefix(NOW, "/pub/", &mut site.out), 1);
     assert_eq!(site.out.remove(0), Effect::Cancel(next.id));
+    assert_eq!(site.out.remove(0), Effect::Retire(path("pub/b")));
     assert_eq!(site.jobs()[0].path, path("other"));
     assert!(!site.catalog.finished(NOW, next.id, Ok(()), &mut site.out));
     assert_eq!(site.catalog.assets().count(), 1);
+}
+
+/// The host may have put hashing aside of any of them: it must not go on with other bytes.
+#[test]
+fn a_purge_retires_in_every_phase_and_what_is_unknown() {
+    let admission = Admission::default().with_requests(1).with_prefixes(0);
+    for prefix in [false, true] {
+        let mut site = Site::new(admission.clone());
+        site.ask("p/refused", "1", None, file());
+        let job = site.jobs().remove(0);
+        site.catalog.finished(NOW, job.id, Err(Failure::Unreadable), &mut site.out);
+        for name in ["p/hashing", "p/queued"] {
+            site.ask(name, "1", None, file());
+        }
+        site.ask("p/cold", "1", None, Source::None);
+        for (name, state) in [
+            ("p/cold", AssetState::Cold),
+            ("p/queued", AssetState::Queued),
+            ("p/hashing", AssetState::Hashing),
+            ("p/refused", AssetState::Refused),
+        ] {
+            assert_eq!(site.catalog.state(&path(name)), state);
+            if prefix {
+                continue;
+            }
+            site.out.clear();
+            assert!(site.catalog.purge(NOW, &path(name), &mut site.out));
+            assert!(site.out.contains(&Effect::Retire(path(name))), "{name}");
+        }
+        site.out.clear();
+        if prefix {
+            assert_eq!(site.catalog.purge_prefix(NOW, "/p/", &mut site.out), 4);
+            let retired = |effect: &&Effect| matches!(effect, Effect::Retire(_));
+            assert_eq!(site.out.iter().filter(retired).count(), 4);
+        } else {
+            assert!(!site.catalog.purge(NOW, &path("p/unknown"), &mut site.out));
+            assert_eq!(site.out, [Effect::Retire(path("p/unknown"))]);
+        }
+    }
+}
+
+/// Where a validator says little, a length that comes back must not bring old work back.
+#[test]
+fn other_bytes_retire_what_was_put_aside_of_the_former() {
+    let mut site = Site::new(Admission::default().with_requests(1).with_prefixes(0));
+    site.ask("a", "1", None, file());
+    let job = site.jobs().remove(0);
+    site.ask("a", "2", None, Source::None);
+    assert_eq!(site.out.split_off(0), [Effect::Cancel(job.id), Effect::Retire(path("a"))]);
+    site.ask("a", "2", None, file());
+    let job = site.jobs().remove(0);
+    site.catalog.finished(NOW, job.id, Err(Failure::Changed), &mut site.out);
+    assert_eq!(site.out, [Effect::Retire(path("a"))]);
 }
 
 #[test]
