@@ -267,7 +267,12 @@ async fn the_tracker_refuses_strangers_unless_opened() {
 
 #[tokio::test]
 async fn the_operator_is_told_what_happened_and_strangers_are_not() {
-    let site = wrapped(|_| {});
+    let site = wrapped(|config| config.site.origin = Some("http://localhost".to_owned()));
+    let get = |path: &str, headers: &[(http::HeaderName, &str)]| {
+        let mut request = get(path, headers);
+        request.headers_mut().insert(HOST, "localhost".parse().unwrap());
+        request
+    };
     let headers = [(ACCEPT, "text/html")];
     body(site.service.clone().oneshot(get("/", &headers)).await.unwrap()).await;
     body(site.service.clone().oneshot(get("/", &[])).await.unwrap()).await;

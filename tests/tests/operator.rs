@@ -75,6 +75,38 @@ async fn on_this_machine_the_name_asked_for_must_be_of_this_machine() {
     }
 }
 
+/// nginx's plain `proxy_pass` adds no field and sends a loopback `Host`; whatever forwards TCP lets the
+/// visitor choose it. Behind both the whole world comes from loopback.
+#[tokio::test]
+async fn without_the_key_nobody_is_the_operator_of_a_public_site() {
+    let files = tempfile::tempdir().unwrap();
+    let mut state = None;
+    let site = Site::serve(files.path(), |config| {
+        config.site.origin = Some("https://example.org".to_owned());
+        config.assets.list = false;
+        state = Some(config.state.dir.clone());
+    })
+    .await;
+    let key = fs::read_to_string(state.unwrap().join("operator.key")).unwrap();
+    let right = format!("Bearer {}", key.trim_end());
+    let port = site.address.port();
+    let purge = format!("{PURGE}?path=/*");
+    for host in [format!("127.0.0.1:{port}"), "localhost".to_owned(), "example.org".to_owned()] {
+        for (method, path) in [
+            ("GET", STATUS),
+            ("GET", "/.well-known/manyhands/assets"),
+            ("GET", "/.well-known/manyhands/assets.json"),
+            ("POST", &*purge),
+        ] {
+            let got = site.ask(method, path, &[JSON, ("host", &host)]).await;
+            assert_eq!(got.status(), StatusCode::FORBIDDEN, "{host} {path}");
+            let fields = [JSON, ("host", &*host), ("authorization", &right)];
+            let got = site.ask(method, path, &fields).await;
+            assert_eq!(got.status(), StatusCode::OK, "{host} {path}");
+        }
+    }
+}
+
 const PURGE: &str = "/.well-known/manyhands/purge";
 const JSON: (&str, &str) = ("content-type", "application/json");
 

@@ -3,7 +3,7 @@ use std::net::IpAddr;
 use http::Uri;
 use ipnet::IpNet;
 use manyhands_metainfo::AssetPath;
-use manyhands_page::{Policy, PolicyError};
+use manyhands_page::{Policy, PolicyError, is_loopback};
 
 use super::Config;
 
@@ -104,6 +104,12 @@ impl Checked {
     pub fn policy(&self) -> &Policy {
         &self.policy
     }
+
+    /// Whether the site is on this machine alone, as for development: its origin is a loopback name.
+    pub(crate) fn is_local(&self) -> bool {
+        let uri = self.origin.parse::<Uri>();
+        uri.is_ok_and(|uri| uri.host().is_some_and(is_loopback))
+    }
 }
 
 fn origin(text: Option<&str>) -> Result<String, ConfigError> {
@@ -195,6 +201,21 @@ mod tests {
         let mut config = Config::default();
         config.site.origin = Some(origin.to_owned());
         config
+    }
+
+    #[test]
+    fn only_names_of_this_machine_are_local() {
+        for (origin, local) in [
+            ("http://127.0.0.1:8080", true),
+            ("https://LOCALHOST", true),
+            ("http://[::1]:8080", true),
+            ("https://example.org", false),
+            ("http://localhost.example.org", false),
+            ("http://127.0.0.1.example.org", false),
+            ("http://192.168.1.1:8080", false),
+        ] {
+            assert_eq!(with_origin(origin).check().unwrap().is_local(), local, "{origin}");
+        }
     }
 
     #[test]

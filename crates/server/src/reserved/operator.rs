@@ -1,4 +1,5 @@
-//! Who is the operator: whoever asks on this machine with nobody in between, or holds the key.
+//! Who is the operator: whoever holds the key; and, where the site is on this machine alone, whoever asks
+//! on it with nobody in between.
 
 use bytes::Bytes;
 use hmac::{Hmac, KeyInit, Mac};
@@ -40,11 +41,19 @@ impl std::fmt::Debug for OperatorKey {
 }
 
 /// Whether the operator asks. A request with a key is judged by the key alone.
+///
+/// Without one, loopback counts only where the site's own origin is a loopback name. Every visitor of a public
+/// site comes from loopback behind a proxy on its machine, and nothing in a request tells it: nginx's plain
+/// `proxy_pass` adds no field and sends a loopback `Host`, a forwarder of TCP passes on what the visitor wrote.
 pub(super) fn asks(asked: &Asked<'_>) -> bool {
     match bearer(asked.headers) {
         Bearer::Key(key) => asked.engine.operator().admits(key),
         Bearer::Unreadable => false,
-        Bearer::None => asked.client.is_operator() && names_this_machine(asked),
+        Bearer::None => {
+            asked.engine.checked().is_local()
+                && asked.client.is_operator()
+                && names_this_machine(asked)
+        }
     }
 }
 
@@ -60,8 +69,8 @@ pub(super) fn refused(asked: &Asked<'_>) -> Response<Bytes> {
     }
     plain(
         StatusCode::FORBIDDEN,
-        "for the operator: ask on the machine itself by a loopback address, or send the key in \
-         operator.key in the state directory (Authorization: Bearer ...)",
+        "for the operator: send the key in operator.key in the state directory (Authorization: \
+         Bearer ...); a site whose origin is a loopback name answers on its machine without",
     )
 }
 
