@@ -160,3 +160,76 @@ async fn a_real_process_tells_and_forgets() {
     let args = ["status", "--site", &origin, "--state", wrong];
     fails(files.path(), &args, &["does not take the key", "--state"]).await;
 }
+
+/// The key lies in the directory that one happens to be in: it is not for any site one asks about.
+#[tokio::test]
+async fn a_stranger_gets_no_key() {
+    let ((address, log), directory) = (process().await, tempfile::tempdir().unwrap());
+    let state = directory.path().join("manyhands-state");
+    std::fs::create_dir(&state).unwrap();
+    std::fs::write(state.join("operator.key"), KEY).unwrap();
+    let here = format!("http://{address}");
+    let output = manyhands(directory.path(), &["status", "--site", &here]).await;
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert!(log.all().pop().unwrap().field("authorization").is_some());
+    // Leads here, and yet is no loopback name.
+    let other = format!("http://0.0.0.0:{}", address.port());
+    let state = state.to_str().unwrap();
+    let before = log.all().len();
+    for more in [&[][..], &["--state", state]] {
+        let args = [&["status", "--site", &other], more].concat();
+        fails(directory.path(), &args, &["403", "plain http", "https"]).await;
+    }
+    assert_eq!(log.all().len(), before + 2);
+    assert!(log.all()[before..].iter().all(|asked| asked.field("authorization").is_none()));
+}
+
+#[tokio::test]
+async fn what_is_answered_does_not_steer_the_terminal() {
+    let directory = tempfile::tempdir().unwrap();
+    let evil = "\x1b]0;pwned\x07\u{9b}31mred";
+    for (status, fields, body) in [
+        ("500 Oh", "", format!("{evil}\nmore")),
+        ("302 Found", "Location: http://a/\u{9b}31m", String::new()),
+        ("200 OK", "", evil.to_owned()),
+        ("200 OK", "", format!("{{\"a\": \"{evil}\"}}")),
+    ] {
+        let site = origin(move |_| Answer::new(status, fields, body.clone())).await;
+        let site = format!("http://{site}");
+        for args in [&["status"][..], &["status", "--json"], &["purge", "/a"]] {
+            let output = manyhands(directory.path(), &[args, &["--site", &site]].concat()).await;
+            for text in [output.stdout, output.stderr] {
+                let text = String::from_utf8(text).unwrap();
+                assert!(!text.trim_end().contains(char::is_control), "{args:?}: {text:?}");
+            }
+        }
+    }
+}
+
+/// A request is carried out whole or not at all, and there may be several.
+#[tokio::test]
+async fn a_purge_of_many_says_how_far_it_came() {
+    let directory = tempfile::tempdir().unwrap();
+    let log = Log::default();
+    let kept = log.clone();
+    let site = origin(move |asked| {
+        kept.push(asked);
+        match kept.all().len() {
+            1 => Answer::new("200 OK", JSON, "{\"purged\": 1234}"),
+            _ => Answer::new("503 Service Unavailable", "", "later\n"),
+        }
+    })
+    .await;
+    let site = format!("http://{site}");
+    let paths: Vec<String> = (0..200).map(|n| format!("/{n}{}", "a".repeat(50))).collect();
+    let mut args = vec!["purge", "--site", &site];
+    args.extend(paths.iter().map(String::as_str));
+    fails(directory.path(), &args, &["503: later", "1 of 2 requests", "1,234 files"]).await;
+    let before = log.all().len();
+    assert_eq!(before, 2);
+    for bad in ["//b", "/../b", "/a%", "/a*b", "/a%*"] {
+        let output = manyhands(directory.path(), &[&args[..], &[bad]].concat()).await;
+        assert_eq!(output.status.code(), Some(2), "{bad}: {output:?}");
+    }
+    assert_eq!(log.all().len(), before, "none is sent unless all can be read");
+}

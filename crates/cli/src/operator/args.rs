@@ -2,6 +2,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use manyhands_metainfo::AssetPath;
+
 use crate::doctor::{ReachArgs, Target};
 
 /// Which running process to talk to, and how to prove that the operator does.
@@ -10,7 +12,8 @@ pub(crate) struct ProcessArgs {
     /// Where it answers; without it [site] origin of --config, else http://127.0.0.1:8080
     #[arg(long, value_name = "URL")]
     pub(crate) site: Option<Target>,
-    /// Its state directory, with operator.key ([state] dir)
+    /// Its state directory, with operator.key ([state] dir). The key is sent to another machine only when this
+    /// or --config is given, and by https only
     #[arg(long, value_name = "DIR")]
     pub(crate) state: Option<PathBuf>,
     /// Its configuration
@@ -50,8 +53,15 @@ fn pattern(text: &str) -> Result<String, String> {
         Some(prefix) if prefix.ends_with('/') => format!("{prefix}*"),
         _ => text.to_owned(),
     };
-    if pattern.strip_suffix('*').unwrap_or(&pattern).contains(['*', '?', '#']) {
+    let prefix = pattern.strip_suffix('*');
+    if prefix.unwrap_or(&pattern).contains(['*', '?', '#']) {
         return Err("one * at the end stands for all below; a path has no ? and no #".to_owned());
+    }
+    // As the process reads it: what it would refuse is found before anything is purged.
+    let path = prefix.map_or_else(|| pattern.clone(), |prefix| format!("{prefix}x"));
+    let read = AssetPath::parse(&path).map_err(|error| error.to_string())?;
+    if prefix.is_some() && !read.as_str().ends_with('x') {
+        return Err("what stands before the * is no beginning of a path".to_owned());
     }
     Ok(pattern)
 }
@@ -71,7 +81,18 @@ mod tests {
         ] {
             assert_eq!(pattern(text).as_deref(), Ok(is));
         }
-        for bad in ["", "a.iso", "/a*b", "/a?b", "/**", "https://example.org/a"] {
+        for bad in [
+            "",
+            "a.iso",
+            "/a*b",
+            "/a?b",
+            "/**",
+            "//b",
+            "/a%",
+            "/a%*",
+            "/../a",
+            "https://example.org/a",
+        ] {
             assert!(pattern(bad).is_err(), "{bad}");
         }
     }

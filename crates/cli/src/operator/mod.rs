@@ -31,10 +31,17 @@ struct Purged {
 pub(crate) fn purge(args: PurgeArgs) -> anyhow::Result<()> {
     let process = Process::of(&args.process)?;
     let mut purged: u64 = 0;
-    for query in queries(&args.paths) {
-        let answer = process.post(&format!("purge?{query}"))?;
-        let answer: Purged = serde_json::from_slice(&answer).map_err(|_| {
-            anyhow!("{process} answered something else than a purge; is it Manyhands?")
+    let queries = queries(&args.paths);
+    for (number, query) in queries.iter().enumerate() {
+        let answer = one(&process, query).map_err(|error| match number {
+            0 => error,
+            // A request is carried out whole or not at all; several are not.
+            _ => anyhow!(
+                "{error}; {number} of {} requests were carried out before, and {} files forgotten: \
+                 purge all of them again",
+                queries.len(),
+                grouped(purged)
+            ),
         })?;
         purged = purged.saturating_add(answer.purged);
     }
@@ -44,6 +51,12 @@ pub(crate) fn purge(args: PurgeArgs) -> anyhow::Result<()> {
         _ => println!("purged {} files", grouped(purged)),
     }
     Ok(())
+}
+
+fn one(process: &Process, query: &str) -> anyhow::Result<Purged> {
+    let answer = process.post(&format!("purge?{query}"))?;
+    serde_json::from_slice(&answer)
+        .map_err(|_| anyhow!("{process} answered something else than a purge; is it Manyhands?"))
 }
 
 /// `path=/a.iso&path=/old/*`, as many as it takes: a request has only so much room.

@@ -20,6 +20,8 @@ pub(super) struct Process {
     prefix: String,
     key: Result<String, String>,
     key_file: PathBuf,
+    /// Whether the key was meant for this site: it lies in the directory one happens to be in.
+    is_named: bool,
 }
 
 impl fmt::Display for Process {
@@ -50,6 +52,7 @@ impl Process {
             prefix: config.site.prefix.trim_end_matches('/').to_owned(),
             key,
             key_file,
+            is_named: args.site.is_none() || args.state.is_some() || args.config.is_some(),
         })
     }
 
@@ -66,7 +69,7 @@ impl Process {
         let target =
             self.site.at(&format!("{}/{name}", self.prefix)).map_err(|error| anyhow!(error))?;
         let bearer = match &self.key {
-            Ok(key) if self.is_safe_for_keys() => Some(format!("Bearer {key}")),
+            Ok(key) if self.gets_the_key() => Some(format!("Bearer {key}")),
             _ => None,
         };
         let mut fields = vec![("accept", "application/json")];
@@ -108,9 +111,9 @@ impl Process {
         }
     }
 
-    /// A key is a credential: never in the clear over a network.
-    fn is_safe_for_keys(&self) -> bool {
-        self.site.is_secure() || manyhands_page::is_loopback(self.site.host())
+    /// A key is a credential: never to a stranger.
+    fn gets_the_key(&self) -> bool {
+        is_here(&self.site) || (self.is_named && is_safe_for_keys(&self.site))
     }
 
     fn forbidden(&self) -> anyhow::Error {
@@ -121,7 +124,11 @@ impl Process {
                  name the state directory with --state, run this as the user of the site, or ask on its \
                  machine by a loopback address"
             ),
-            Ok(_) if !self.is_safe_for_keys() => anyhow!(
+            Ok(_) if !self.gets_the_key() && is_safe_for_keys(&self.site) => anyhow!(
+                "{self} answers its operator only (403), and the key {file} was not sent to another machine \
+                 without being asked to; say that it belongs there with --state or --config"
+            ),
+            Ok(_) if !self.gets_the_key() => anyhow!(
                 "{self} answers its operator only (403), and the key is not sent over plain http; \
                  ask by https, or on its machine by a loopback address"
             ),
@@ -133,6 +140,15 @@ impl Process {
     }
 }
 
+/// Never in the clear over a network.
+fn is_safe_for_keys(site: &Target) -> bool {
+    site.is_secure() || is_here(site)
+}
+
+fn is_here(site: &Target) -> bool {
+    manyhands_page::is_loopback(&site.host().to_ascii_lowercase())
+}
+
 /// A line of hexadecimal digits; anything else is some other file, not to be sent anywhere.
 fn is_key(text: &str) -> bool {
     (32..=256).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_hexdigit())
@@ -141,6 +157,32 @@ fn is_key(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_key_goes_to_whom_it_was_meant_for() {
+        for (args, gets) in [
+            (&[][..], true),
+            (&["--site", "http://127.0.0.1:1"], true),
+            (&["--site", "http://LOCALHOST:1"], true),
+            (&["--site", "https://[::1]:1"], true),
+            (&["--site", "https://example.org"], false),
+            (&["--site", "http://example.org"], false),
+            (&["--site", "https://localhost.example.org"], false),
+            (&["--site", "https://example.org", "--state", "/s"], true),
+            (&["--site", "http://example.org", "--state", "/s"], false),
+            (&["--site", "http://127.0.0.1:1", "--state", "/s"], true),
+        ] {
+            let args = [&["test"], args].concat();
+            let args = <Args as clap::Parser>::try_parse_from(args).unwrap().process;
+            assert_eq!(Process::of(&args).unwrap().gets_the_key(), gets, "{args:?}");
+        }
+    }
+
+    #[derive(clap::Parser)]
+    struct Args {
+        #[command(flatten)]
+        process: ProcessArgs,
+    }
 
     #[test]
     fn only_keys_are_sent() {
