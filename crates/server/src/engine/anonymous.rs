@@ -131,7 +131,12 @@ impl Engine {
     async fn send(&self, path: &AssetPath, part: Option<Part<'_>>) -> Result<Answer, Failure> {
         let fetch = self.0.fetch.as_ref().ok_or(Failure::Unreadable)?;
         let headers = self.headers(part);
-        let response = fetch.fetch(path, headers.clone()).await.map_err(|error| {
+        let mut answered = fetch.fetch(path, headers.clone()).await;
+        if answered.is_err() {
+            // A connection kept from before may have been closed in this very moment.
+            answered = fetch.fetch(path, headers.clone()).await;
+        }
+        let response = answered.map_err(|error| {
             tracing::warn!(%path, %error, "cannot fetch an asset to hash it");
             Failure::Unreadable
         })?;
