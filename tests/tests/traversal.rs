@@ -363,9 +363,15 @@ async fn a_directory_swapped_for_a_link_never_leads_out() {
     })
     .await;
     let stop = Arc::new(AtomicBool::new(false));
+    // The file, its manifest, its torrent, its magnet. Each must be met, or nothing was tried: once before the
+    // swapping, too, because what changes that often is left alone for a minute.
+    let found: Arc<[AtomicU32; 4]> = Arc::default();
     let swapping = {
-        let (root, stop) = (farm.root(), stop.clone());
+        let (root, stop, found) = (farm.root(), stop.clone(), found.clone());
         std::thread::spawn(move || {
+            while found.iter().any(|it| it.load(Ordering::Relaxed) == 0) {
+                std::thread::sleep(Duration::from_millis(1));
+            }
             let (real, away, link) =
                 (root.join("swapped"), root.join(".away"), root.join("beside"));
             let mut swaps = 0_u32;
@@ -388,8 +394,6 @@ async fn a_directory_swapped_for_a_link_never_leads_out() {
         })
     };
     let enough = tokio::time::Instant::now() + Duration::from_secs(3);
-    // The file, its manifest, its torrent, its magnet. Each must be met, or nothing was tried.
-    let found: Arc<[AtomicU32; 4]> = Arc::default();
     let asking: Vec<_> = (0..6)
         .map(|_| {
             let (address, canaries, found) = (server.address, canaries.clone(), found.clone());
