@@ -253,10 +253,12 @@ impl State {
     fn touch(&mut self, stem: &Path) {
         self.stems.retain(|other| other != stem);
         self.stems.push_back(stem.to_owned());
-        if self.stems.len() > MOST_ASIDE
-            && let Some(oldest) = self.stems.pop_front()
-        {
-            remove(&oldest);
+        if self.stems.len() > MOST_ASIDE {
+            // Never what somebody is at work on: few are, and hours of work may hang on it.
+            let idle = |stem: &PathBuf| !self.live.values().any(|live| live == stem);
+            if let Some(oldest) = self.stems.iter().position(idle) {
+                self.stems.remove(oldest).iter().for_each(|stem| remove(stem));
+            }
         }
     }
 }

@@ -317,4 +317,18 @@ mod tests {
         assert_eq!(files(&store), 2 * 64);
         assert_eq!(store.work(&first.0, &first.1).unwrap().position(), 0);
     }
+
+    #[test]
+    fn what_somebody_is_at_work_on_is_never_pushed_out() {
+        let state = tempfile::tempdir().unwrap();
+        let store = Store::open(state.path(), "https://example.org").unwrap();
+        let (path, version) = put_aside(&store, "/0.zip");
+        let work = store.work(&path, &version).unwrap();
+        for number in 1..66 {
+            put_aside(&store, &format!("/{number}.zip"));
+        }
+        assert_eq!(files(&store), 2 * 64);
+        drop(work);
+        assert_eq!(store.work(&path, &version).unwrap().position(), 16 << 20);
+    }
 }

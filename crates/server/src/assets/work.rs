@@ -22,13 +22,13 @@ pub(crate) struct Ends {
 }
 
 impl Ends {
-    fn note(&mut self, bytes: &[u8]) {
+    /// Takes in bytes of a file of `length` from `position` on; what lies between the ends costs nothing.
+    fn note(&mut self, bytes: &[u8], position: u64, length: u64) {
         let missing = END.saturating_sub(self.first.len()).min(bytes.len());
         self.first.extend_from_slice(bytes.get(..missing).unwrap_or_default());
-        let new = bytes.get(bytes.len().saturating_sub(END)..).unwrap_or_default();
-        let excess = (self.last.len() + new.len()).saturating_sub(END).min(self.last.len());
-        self.last.drain(..excess);
-        self.last.extend_from_slice(new);
+        let before = length.saturating_sub(END as u64).saturating_sub(position);
+        let before = usize::try_from(before).unwrap_or(usize::MAX);
+        self.last.extend_from_slice(bytes.get(before..).unwrap_or_default());
     }
 }
 
@@ -78,7 +78,7 @@ impl Work {
     /// # Errors
     /// [`Failure::Unreadable`] when there are more than there should be, or the disk takes none.
     pub(super) fn take(&mut self, mut bytes: &[u8]) -> Result<(), Failure> {
-        self.ends.note(bytes);
+        self.ends.note(bytes, self.position(), self.version.length);
         while !bytes.is_empty() {
             let step = usize::try_from(self.hasher.to_piece_end()).unwrap_or(usize::MAX);
             if step == 0 {
@@ -150,4 +150,25 @@ impl Work {
 fn unwritable(error: &io::Error) -> Failure {
     tracing::error!(%error, "cannot write to the state directory");
     Failure::Unreadable
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ends_are_the_first_and_the_last_bytes_however_they_come() {
+        for length in [1, END - 1, END, END + 1, 3 * END + 5] {
+            let file: Vec<u8> = (0..length).map(|at| (at % 251) as u8).collect();
+            for chunk in [1_000, END, 5 * END] {
+                let mut ends = Ends::default();
+                for (number, bytes) in file.chunks(chunk).enumerate() {
+                    ends.note(bytes, (number * chunk) as u64, length as u64);
+                }
+                let end = END.min(length);
+                assert!(ends.first == file[..end], "{length} in chunks of {chunk}");
+                assert!(ends.last == file[length - end..], "{length} in chunks of {chunk}");
+            }
+        }
+    }
 }

@@ -226,6 +226,12 @@ fn settle(
         Err(Failure::Dropped { .. }) => {
             Err(Failure::Dropped { progress: work.put_aside() > before })
         }
+        // Cancelled, perhaps only because it took too long. Of bytes that are no longer the asset's nothing
+        // can be put aside.
+        Err(Failure::Changed) => {
+            work.put_aside();
+            Err(Failure::Changed)
+        }
         Err(other) => Err(other),
     }
 }
