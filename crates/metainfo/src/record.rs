@@ -102,13 +102,23 @@ impl Record {
         tail
     }
 
-    /// How many bytes at the end of a file make up its record, from the last eight of them.
+    /// Where the record lies in a file of this size, from the last eight bytes of it: after all digests, up to
+    /// the end.
     ///
     /// # Errors
-    /// [`RecordError::Torn`] when no record is that long.
-    pub fn tail_size(end: [u8; 8]) -> Result<u64, RecordError> {
-        let head = u64::from_be_bytes(end);
-        if head > MAX_HEAD { Err(RecordError::Torn) } else { Ok(head + 8) }
+    /// [`RecordError::Torn`] when no record is that long, or no such file.
+    pub fn tail_start(end: [u8; 8], file_size: u64) -> Result<u64, RecordError> {
+        file_size.checked_sub(tail_size(end)?).ok_or(RecordError::Torn)
+    }
+
+    /// Reads what follows the digests in a file, and sees that so many of them as there should be lie before
+    /// it, up to [`Record::tail_start`].
+    ///
+    /// # Errors
+    /// See [`RecordError`].
+    pub fn from_tail_at(start: u64, tail: &[u8]) -> Result<Self, RecordError> {
+        let record = Self::from_tail(tail)?;
+        if record.digests_size() == start { Ok(record) } else { Err(RecordError::Torn) }
     }
 
     /// Reads what follows the digests in a file; these are for [`Hashes::has_page`] to prove.
@@ -117,7 +127,7 @@ impl Record {
     /// See [`RecordError`].
     pub fn from_tail(tail: &[u8]) -> Result<Self, RecordError> {
         let (sealed, end) = tail.split_last_chunk::<8>().ok_or(RecordError::Torn)?;
-        if Self::tail_size(*end)? != tail.len() as u64 {
+        if tail_size(*end)? != tail.len() as u64 {
             return Err(RecordError::Torn);
         }
         let stored: Stored = unseal(HEADER, sealed)?;
@@ -149,9 +159,9 @@ impl Record {
     /// See [`RecordError`].
     pub fn from_bytes(bytes: &[u8]) -> Result<(Self, Vec<Digest>), RecordError> {
         let end = bytes.last_chunk::<8>().ok_or(RecordError::Torn)?;
-        let tail = usize::try_from(Self::tail_size(*end)?).unwrap_or(usize::MAX);
-        let start = bytes.len().checked_sub(tail).ok_or(RecordError::Torn)?;
-        let (digests, tail) = bytes.split_at(start);
+        let start = Self::tail_start(*end, bytes.len() as u64)?;
+        let start = usize::try_from(start).unwrap_or(usize::MAX);
+        let (digests, tail) = bytes.split_at_checked(start).ok_or(RecordError::Torn)?;
         let record = Self::from_tail(tail)?;
         let digests = digests_of(digests).ok_or(RecordError::Inconsistent)?;
         let mut pages = digests.chunks(DIGESTS_PER_PAGE).enumerate();
@@ -162,6 +172,12 @@ impl Record {
         }
         Ok((record, digests))
     }
+}
+
+/// How many bytes at the end of a file make up its record, from the last eight of them.
+fn tail_size(end: [u8; 8]) -> Result<u64, RecordError> {
+    let head = u64::from_be_bytes(end);
+    if head > MAX_HEAD { Err(RecordError::Torn) } else { Ok(head + 8) }
 }
 
 /// A header, a bencoded dictionary and the SHA-256 of both.

@@ -81,11 +81,20 @@ fn digests_that_are_not_those_of_the_file_are_refused() {
 }
 
 #[test]
-fn a_tail_has_a_bound() {
-    let size = |head: u64| Record::tail_size(head.to_be_bytes());
-    assert_eq!(size(64 << 20).unwrap(), (64 << 20) + 8);
-    for head in [(64 << 20) + 1, u64::MAX] {
-        assert!(matches!(size(head), Err(RecordError::Torn)), "{head}");
+fn a_tail_has_a_bound_and_starts_where_the_digests_end() {
+    let start = |head: u64, file: u64| Record::tail_start(head.to_be_bytes(), file);
+    assert_eq!(start(64 << 20, 1 << 40).unwrap(), (1 << 40) - (64 << 20) - 8);
+    assert_eq!(start(92, 100).unwrap(), 0);
+    for (head, file) in [((64 << 20) + 1, 1 << 40), (u64::MAX, u64::MAX), (93, 100)] {
+        assert!(matches!(start(head, file), Err(RecordError::Torn)), "{head}");
+    }
+
+    let (record, digests) = record();
+    let (size, tail) = (record.digests_size(), record.to_tail());
+    assert_eq!(size, 32 * digests.len() as u64);
+    assert_eq!(Record::from_tail_at(size, &tail).unwrap(), record);
+    for wrong in [0, size - 32, size + 32] {
+        assert!(matches!(Record::from_tail_at(wrong, &tail), Err(RecordError::Torn)), "{wrong}");
     }
 }
 

@@ -13,6 +13,7 @@
 //! Everything is denied by default. A refusal is a [`Reason`], with a sentence for a person.
 
 mod asset;
+mod conditional;
 mod csp;
 mod document;
 mod doubt;
@@ -27,9 +28,11 @@ mod plan;
 mod policy;
 mod reason;
 mod request;
+mod terms;
 mod url;
 mod visitor;
 
+pub use conditional::{OF_BODY, has_version};
 pub use csp::is_loopback;
 pub use doubt::Doubt;
 pub use edits::{HeaderEdit, HeaderEdits, asset_edits};
@@ -41,3 +44,5 @@ pub use plan::{AssetOffer, Decision, PageRewrite, Plan, Restore, plan};
 pub use policy::{Policy, PolicyError};
 pub use reason::Reason;
 pub use request::{Coding, RequestPlan, request_plan};
+pub use terms::PolicyTerms;
+pub use visitor::own_cookie;

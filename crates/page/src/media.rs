@@ -82,8 +82,14 @@ pub(crate) fn is_unknown(essence: &str) -> bool {
 /// Whether a file name ends in the extension of an allowed kind.
 pub(crate) fn has_allowed_extension(patterns: &[MediaPattern], file_name: &str) -> bool {
     file_name.rsplit_once('.').is_some_and(|(stem, extension)| {
+        // The name first: looking whether a type is allowed costs far more.
+        let named = |extensions: &[&str]| {
+            extensions.iter().any(|known| known.eq_ignore_ascii_case(extension))
+        };
         !stem.is_empty()
-            && extensions(patterns).any(|allowed| allowed.eq_ignore_ascii_case(extension))
+            && KINDS.iter().any(|(extensions, types)| {
+                named(extensions) && types.iter().any(|essence| is_allowed(patterns, essence))
+            })
     })
 }
 

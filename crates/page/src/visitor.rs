@@ -2,7 +2,7 @@
 
 use manyhands_metainfo::AssetPath;
 
-use crate::fields::{CacheControl, has_foreign_cookie};
+use crate::fields::{self, CacheControl, has_foreign_cookie};
 use crate::{Headers, Policy, Reason, RequestHead};
 
 /// Fields that say nothing of who asks: what browsers, download programs, players, proxies and content
@@ -76,6 +76,25 @@ const OF_ANYBODY: [&str; 65] = [
     "x-requested-with",
 ];
 
+/// The value of our own cookie ([`Policy::with_cookie`]) in a request; `None` where there is none, or more
+/// than one.
+#[must_use]
+pub fn own_cookie<'h, H: Headers + ?Sized>(headers: &'h H, policy: &Policy) -> Option<&'h [u8]> {
+    fields::own_cookie(headers, policy.cookie())
+}
+
+/// Whether a field, in any case, is listed. Asked of every field of every request: nothing is copied to the heap.
+fn is_of_anybody(name: &str) -> bool {
+    /// No listed name is longer.
+    const LONGEST: usize = 32;
+    let mut lower = [0; LONGEST];
+    lower.get_mut(..name.len()).is_some_and(|lower| {
+        lower.copy_from_slice(name.as_bytes());
+        lower.make_ascii_lowercase();
+        OF_ANYBODY.binary_search_by(|listed| listed.as_bytes().cmp(lower)).is_ok()
+    })
+}
+
 /// Whether nothing in the request speaks for a particular visitor. A foreign cookie is let by where
 /// the operator called the path public, and only there: `Cache-Control: public` is often set for
 /// whole sites, logins included, and demand counted from logged-in visitors would make us fetch,
@@ -89,11 +108,11 @@ pub(crate) fn is_anonymous<Q: Headers + ?Sized>(
         return Err(Reason::Authorization);
     }
     let known = |name: &str| {
-        let name = name.to_ascii_lowercase();
+        let begins = |with: &str| {
+            name.get(..with.len()).is_some_and(|start| start.eq_ignore_ascii_case(with))
+        };
         // Not all of `sec-`: `Sec-Session-Response` and `Sec-Token-Binding` prove who asks.
-        OF_ANYBODY.binary_search(&name.as_str()).is_ok()
-            || name.starts_with("sec-fetch-")
-            || name.starts_with("sec-ch-")
+        is_of_anybody(name) || begins("sec-fetch-") || begins("sec-ch-")
     };
     // A GET with a body: what is in it may choose the answer.
     let body = request.headers.values("content-length").any(|length| length != b"0");
@@ -150,6 +169,8 @@ mod tests {
     #[test]
     fn the_list_can_be_searched() {
         assert!(OF_ANYBODY.is_sorted());
+        assert!(OF_ANYBODY.iter().all(|name| is_of_anybody(name)));
+        assert!(is_of_anybody("Accept") && !is_of_anybody(&"accept".repeat(9)));
     }
 
     #[test]

@@ -7,6 +7,8 @@ pub(crate) struct SiteOrigin {
     /// Lower case.
     host: String,
     port: u16,
+    /// Host and port as they were given: what most requests name.
+    authority: String,
 }
 
 impl SiteOrigin {
@@ -30,12 +32,16 @@ impl SiteOrigin {
             secure,
             host,
             port: authority.port_u16().unwrap_or(default_port(secure)),
+            authority: rebuilt,
         })
     }
 
     /// Whether a `Host` field (or `:authority`) names this site. On loopback all its names are one: what is
     /// typed into a browser there varies.
     pub(crate) fn is_named_by(&self, authority: &[u8]) -> bool {
+        if authority.eq_ignore_ascii_case(self.authority.as_bytes()) {
+            return true;
+        }
         let authority = std::str::from_utf8(authority).ok();
         let Some(authority) = authority.and_then(|it| it.parse::<http::uri::Authority>().ok())
         else {

@@ -19,11 +19,13 @@ pub(crate) use accept::accepts_html;
 pub use accept::preferred_coding;
 pub(crate) use cache_control::{CacheControl, is_cache_control};
 pub(crate) use content_type::ContentType;
-pub(crate) use cookie::has_foreign_cookie;
+pub(crate) use cookie::{has_foreign_cookie, own_cookie};
 pub(crate) use disposition::Disposition;
 pub(crate) use length::{content_length, content_range};
 pub(crate) use list::is_token_byte;
-pub(crate) use validator::{EntityTag, LastModified, entity_tag, last_modified, lists_weak_twin};
+pub(crate) use validator::{
+    EntityTag, LastModified, entity_tag, last_modified, listed_tags, lists_weak_twin,
+};
 pub(crate) use vary::Vary;
 
 use crate::Headers;

@@ -52,25 +52,24 @@ pub(crate) fn entity_tag<H: Headers + ?Sized>(headers: &H) -> Result<Option<Enti
 /// Whether `If-None-Match` lists the weak twin of this tag: the form we gave a page we changed.
 pub(crate) fn lists_weak_twin<H: Headers + ?Sized>(headers: &H, tag: &EntityTag) -> bool {
     let twin = tag.weakened();
-    headers.values("if-none-match").any(|value| {
-        // Opaque tags may hold commas: walk from tag to tag.
-        let mut rest = value;
-        loop {
-            while let [b' ' | b'\t' | b',', tail @ ..] = rest {
-                rest = tail;
-            }
-            let weak = rest.starts_with(b"W/");
-            let Some([b'"', inner @ ..]) = rest.get(if weak { 2 } else { 0 }..) else {
-                return false;
-            };
-            let Some(end) = inner.iter().position(|&byte| byte == b'"') else { return false };
-            let length = end + if weak { 4 } else { 2 };
-            let Some((listed, tail)) = rest.split_at_checked(length) else { return false };
-            if listed == twin.as_bytes() {
-                return true;
-            }
+    headers
+        .values("if-none-match")
+        .any(|value| listed_tags(value).any(|listed| listed == twin.as_bytes()))
+}
+
+/// The tags of a list, as they stand there, up to what is none. They may hold commas: this walks from tag to tag.
+pub(crate) fn listed_tags(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = value;
+    std::iter::from_fn(move || {
+        while let [b' ' | b'\t' | b',', tail @ ..] = rest {
             rest = tail;
         }
+        let weak = rest.starts_with(b"W/");
+        let [b'"', inner @ ..] = rest.get(if weak { 2 } else { 0 }..)? else { return None };
+        let end = inner.iter().position(|&byte| byte == b'"')?;
+        let (listed, tail) = rest.split_at_checked(end + if weak { 4 } else { 2 })?;
+        rest = tail;
+        Some(listed)
     })
 }
 

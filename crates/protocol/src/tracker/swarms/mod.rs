@@ -241,11 +241,21 @@ impl Swarms {
 
     /// The size of a swarm; `None` when the info-hash is not issued.
     pub fn scrape(&self, info_hash: &InfoHash) -> Option<Scrape> {
-        self.swarms.get(info_hash).map(|swarm| Scrape {
+        self.swarms.get(info_hash).map(|swarm| self.size(swarm))
+    }
+
+    /// Every swarm with anybody in it, and its size; in no order.
+    pub fn active(&self) -> impl Iterator<Item = (InfoHash, Scrape)> + '_ {
+        let sizes = self.swarms.iter().map(|(info_hash, swarm)| (*info_hash, self.size(swarm)));
+        sizes.filter(|(_, size)| size.complete + size.incomplete > 0)
+    }
+
+    fn size(&self, swarm: &Swarm) -> Scrape {
+        Scrape {
             complete: swarm.complete() as u64,
             incomplete: swarm.incomplete() as u64,
             open: swarm.is_open(&self.config),
-        })
+        }
     }
 
     fn close(&mut self, id: ConnectionId, reason: CloseReason, effects: &mut Vec<Effect>) {
