@@ -25,6 +25,7 @@ export const digest = () => {
 export const ENTRIES = {
   loader: { format: "iife", address: "document.currentScript.src" },
   client: { format: "esm" },
+  diagnostics: { format: "esm" },
   sw: { format: "iife", address: "location.href" },
   "sw-off": { format: "iife", address: "location.href" },
 };

@@ -1,12 +1,14 @@
 //! The browser client, built and embedded: what `server` answers under the reserved prefix.
 //!
 //! Sources are in `ts/`, the committed bundles in `assets/`; `npm run build` makes one from the other. A layer of its own with
-//! no dependencies: [`LOADER`], [`CLIENT`], [`WORKER`] and [`WORKER_OFF`] are all there is.
+//! no dependencies: [`LOADER`], [`CLIENT`], [`DIAGNOSTICS`], [`WORKER`] and [`WORKER_OFF`] are all there is.
 
 /// `loader.js`: what pages load. Gates, consent, and the way to the rest.
 pub const LOADER: &str = include_str!("../assets/loader.js");
 /// `client.js`: the peer-to-peer client, an ES module loaded only when needed.
 pub const CLIENT: &str = include_str!("../assets/client.js");
+/// `diagnostics.js`: what a page tells of itself; an ES module loaded only while an experiment runs.
+pub const DIAGNOSTICS: &str = include_str!("../assets/diagnostics.js");
 /// `sw.js`: the service worker. Serve it with `Service-Worker-Allowed: /` and `Cache-Control: no-cache`.
 pub const WORKER: &str = include_str!("../assets/sw.js");
 /// The kill switch: served in place of [`WORKER`], at the same address, it deletes the client's caches and unregisters itself.
@@ -67,7 +69,8 @@ mod tests {
 
     #[test]
     fn scripts_are_whole() {
-        for script in [super::LOADER, super::CLIENT, super::WORKER, super::WORKER_OFF] {
+        use super::{CLIENT, DIAGNOSTICS, LOADER, WORKER, WORKER_OFF};
+        for script in [LOADER, CLIENT, DIAGNOSTICS, WORKER, WORKER_OFF] {
             assert!(script.ends_with('\n') && !script.contains("sourceMappingURL"));
         }
     }

@@ -2,6 +2,7 @@
 
 import type { Bytes } from "./core/bytes";
 import { Layout } from "./core/layout";
+import type { Load, TransferRecord } from "./core/report";
 import { Transfer, TransferError, type Manifest, type Reader } from "./core/transfer";
 import { UploadBudget, type Month } from "./core/upload";
 import { RangeFetcher } from "./adapters/http";
@@ -57,8 +58,8 @@ export class Assets {
   readonly #open = new Map<string, Promise<Asset | undefined>>();
   readonly #live = new Set<Asset>();
   #suspended = false;
-  /** Bytes of transfers that are over. */
-  readonly #past: { origin: number; peers: number };
+  /** Every manifest of this page view, and what came of it. */
+  readonly log: TransferRecord[];
 
   constructor(
     private readonly site: Site,
@@ -66,7 +67,7 @@ export class Assets {
     /** What this page view counted before. */
     former?: Assets,
   ) {
-    this.#past = former?.received ?? { origin: 0, peers: 0 };
+    this.log = former?.log ?? [];
     this.budget = former?.budget ?? new UploadBudget(site.limits, month);
     // Azureus style, so that stock clients know whom they deal with.
     this.#ownId = crypto.getRandomValues(new Uint8Array(20));
@@ -91,10 +92,10 @@ export class Assets {
   }
 
   get received(): { origin: number; peers: number; mirrors: number } {
-    let { origin, peers } = this.#past;
-    for (const { transfer } of this.#live) {
-      origin += transfer.received.origin;
-      peers += transfer.received.peers;
+    let [origin, peers] = [0, 0];
+    for (const { received } of this.log) {
+      origin += received.origin;
+      peers += received.peers;
     }
     return { origin, peers, mirrors: 0 };
   }
@@ -118,16 +119,16 @@ export class Assets {
     return undefined;
   }
 
-  /** As `get`, unchecked: for giving, not for reading. */
-  async find(path: string): Promise<Asset | undefined> {
-    const known = await this.#open.get(path);
-    if (known && !known.transfer.failed) return known;
-    const opening = this.#load(path).catch(() => undefined);
-    this.#open.set(path, opening);
-    const asset = await opening;
-    // What is not shared now may be in a minute.
-    if (!asset) setTimeout(() => this.#open.get(path) === opening && this.#open.delete(path), HIDDEN_LIMIT);
-    return asset;
+  /** As `get`, unchecked: for giving, not for reading. Whoever asks while another is being told, is told the same. */
+  find(path: string): Promise<Asset | undefined> {
+    let opening = this.#open.get(path);
+    if (!opening) {
+      opening = this.#load(path).catch(() => undefined);
+      this.#open.set(path, opening);
+      // What is not shared now may be in a minute.
+      void opening.then((asset) => asset || setTimeout(() => this.#open.delete(path), HIDDEN_LIMIT));
+    }
+    return opening;
   }
 
   /** Ends all peer connections and keeps nothing; what somebody still reads goes on from the origin alone. */
@@ -145,6 +146,8 @@ export class Assets {
     const found = await fetchManifest(path);
     if (!found || this.#suspended || found.manifest.path !== path || found.manifest.length < this.site.assets.minSize) return undefined;
     const { manifest, swarm } = found;
+    const record: TransferRecord = { path, length: manifest.length, received: { origin: 0, peers: 0, wasted: 0 }, fallback: null };
+    this.log.push(record);
     if (swarm === "off") return undefined;
     const layout = new Layout(manifest.length, manifest.pieceLength);
     const store = new AssetStore(manifest, layout, this.site.limits.cache);
@@ -180,12 +183,13 @@ export class Assets {
       transfer.restore(monthOf(note.used) !== monthOf(Date.now()));
       asset.headers = note.headers;
     }
+    if (transfer.failed) return undefined;
     this.#live.add(asset);
+    record.received = transfer.received;
     transfer.onEnd = (failure) => {
       this.#live.delete(asset);
       this.#open.delete(path);
-      this.#past.origin += transfer.received.origin;
-      this.#past.peers += transfer.received.peers;
+      if (failure !== "aborted") record.fallback = failure === "changed" ? failure : "network";
       this.#tracker.leave(transfer);
       store.closed = true;
       if (failure === "changed") store.forget().catch(() => undefined);
@@ -222,7 +226,7 @@ export const headOf = (asset: Asset, start: number, end: number, partial: boolea
 };
 
 /** A stream that is read on demand; an error of the transfer is an error of the stream, never a short end. */
-export const streamOf = (reader: Reader, first: Bytes | undefined): ReadableStream<Bytes> =>
+export const streamOf = (reader: Reader, first: Bytes | undefined, load: Load): ReadableStream<Bytes> =>
   new ReadableStream<Bytes>(
     {
       start: (controller) => {
@@ -230,8 +234,9 @@ export const streamOf = (reader: Reader, first: Bytes | undefined): ReadableStre
       },
       pull: async (controller) => {
         const chunk = await reader.pull();
-        if (chunk) controller.enqueue(chunk);
-        else controller.close();
+        if (chunk) return controller.enqueue(chunk);
+        load.end = performance.now();
+        controller.close();
       },
       cancel: () => reader.cancel(),
     },
@@ -239,16 +244,17 @@ export const streamOf = (reader: Reader, first: Bytes | undefined): ReadableStre
   );
 
 /** A verified response; nothing when plain HTTP should answer instead. */
-export const respond = async (assets: Assets, path: string, http: boolean, signal?: AbortSignal): Promise<Response | undefined> => {
-  const asset = await assets.get(path);
+export const respond = async (assets: Assets, load: Load, http: boolean, signal?: AbortSignal): Promise<Response | undefined> => {
+  const asset = await assets.get(load.path);
   if (!asset) return undefined;
   const { length } = asset.manifest;
   const reader = asset.transfer.read({ start: 0, end: length, http });
   signal?.addEventListener("abort", () => reader.cancel());
   try {
     const first = await reader.pull();
+    load.first = performance.now();
     const { status, headers } = headOf(asset, 0, length, false);
-    return new Response(streamOf(reader, first), { status, headers });
+    return new Response(streamOf(reader, first, load), { status, headers });
   } catch (error) {
     if (signal?.aborted) throw signal.reason;
     if (http && error instanceof TransferError) return undefined;

@@ -4,14 +4,19 @@
  */
 
 import { Assets, respond } from "./assets";
+import { bucketCookie, bucketOf } from "./core/bucket";
 import { sweep } from "./adapters/store";
+import type { observe, Sources } from "./diagnostics";
+import type { Load } from "./core/report";
 import { handleLinks } from "./links";
-import { PEERS_ONLY, type Api, type Client, type RelayRequest, type Site, type UsedNotice } from "./protocol";
+import { PEERS_ONLY, PREFIX, type Api, type Client, type RelayRequest, type Site, type UsedNotice } from "./protocol";
 import { relay } from "./relay";
 import { ask, badge } from "./ui";
 
 const LOCK = "manyhands";
 const TELL_EVERY = 1000;
+/** How long a page waits for the one before it to let go of the lock, in ms. */
+const HANDOVER = 200;
 
 export const start = (site: Site, api: Api, candidate: (address: string) => boolean): Client => {
   let assets: Assets | undefined;
@@ -23,6 +28,8 @@ export const start = (site: Site, api: Api, candidate: (address: string) => bool
   let telling = false;
   let release: (() => void) | undefined;
   let lead: Promise<void> = Promise.resolve();
+  /** Where there is an experiment, and once sharing began. */
+  let diagnostics: Sources | undefined;
 
   const show = (): void => sign?.(client.status(), !!release);
 
@@ -46,10 +53,22 @@ export const start = (site: Site, api: Api, candidate: (address: string) => bool
     navigator.serviceWorker.controller?.postMessage({ manyhands: "here" });
   };
 
-  const begin = (): void => {
+  const begin = (since: number): void => {
     if (release) return;
     dismiss?.();
+    // Before anything is asked of the server that depends on it.
+    if (site.experiment === "visitors" && bucketOf(document.cookie) === undefined) {
+      document.cookie = bucketCookie(crypto.getRandomValues(new Uint16Array(1))[0]!, location.protocol === "https:");
+    }
     unlink = handleLinks(candidate);
+    if (site.experiment) {
+      if (!diagnostics) {
+        diagnostics = { since, loads: [], assets: () => assets ?? former, candidate, site };
+        import(PREFIX + "diagnostics.js").then((script: { observe: typeof observe }) => script.observe(diagnostics!), () => undefined);
+      }
+      // What was before the visitor agreed does not count.
+      diagnostics.since = since;
+    }
     lead = new Promise((resolve) => {
       const hold = (): Promise<void> => {
         if (!release) return Promise.resolve();
@@ -61,16 +80,23 @@ export const start = (site: Site, api: Api, candidate: (address: string) => bool
       // Who was not asked is told before anything is connected.
       if (site.consent === "notice") sign ??= badge(api);
       show();
-      if (navigator.locks) navigator.locks.request(LOCK, hold).catch(() => undefined);
-      else void hold();
-      // Another window leads: no need to wait for it to go.
-      setTimeout(resolve, 200);
+      if (!navigator.locks) return void hold();
+      navigator.locks
+        .request(LOCK, { ifAvailable: true }, (lock) => {
+          if (lock) return hold();
+          // Another window leads. The one before this, perhaps, which is about to go; any other need not be waited for.
+          setTimeout(resolve, HANDOVER);
+          navigator.locks.request(LOCK, hold).catch(() => undefined);
+          return undefined;
+        })
+        .catch(resolve);
     });
   };
 
   const client: Client = {
-    start: begin,
+    start: () => begin(performance.now()),
     stop: () => {
+      if (diagnostics) diagnostics.since = Infinity;
       dismiss?.();
       unlink?.();
       assets?.suspend();
@@ -87,9 +113,13 @@ export const start = (site: Site, api: Api, candidate: (address: string) => bool
     }),
     fetch: async (address, http, signal) => {
       const url = new URL(address, document.baseURI);
+      const load: Load = { path: url.pathname, start: performance.now() };
       await lead;
-      if (assets) return respond(assets, url.pathname, http, signal);
-      if (http || !navigator.serviceWorker.controller) return undefined;
+      if (http) diagnostics?.loads.push(load);
+      const response = assets && (await respond(assets, load, http, signal));
+      if (response) return response;
+      load.plain = performance.now();
+      if (assets || http || !navigator.serviceWorker.controller) return undefined;
       return fetch(url, { headers: { [PEERS_ONLY]: "1" }, signal: signal ?? null });
     },
     relay: ({ data, ports }) => {
@@ -108,7 +138,8 @@ export const start = (site: Site, api: Api, candidate: (address: string) => bool
     if (line.saveData || line.type === "cellular") client.stop();
   });
 
-  if (api.status().state === "on") begin();
+  // A site's consent manager may have called just now.
+  if (api.status().state === "on") begin(site.consent === "external" ? performance.now() : 0);
   else if (api.status().state === "asking") dismiss = ask(api);
   return client;
 };

@@ -3,6 +3,7 @@
  * no peer connection and no WebSocket.
  */
 
+import { BUCKET } from "./core/bucket";
 import { CACHE, CHOICE, PREFIX, WORKER, type Api, type Client, type Site } from "./protocol";
 
 const nav = navigator as Navigator & {
@@ -82,9 +83,9 @@ const go = async (): Promise<void> => {
     site ??= (await (await fetch(PREFIX + "site.json")).json()) as Site;
     if (site.disabled || site.v !== 1) {
       reason = "disabled";
-      return await remove();
-    }
-    if (host(site.origin ?? location.href) !== host(location.href)) {
+      // Not waited for: browsers remove a worker when it is at rest.
+      remove().catch(() => undefined);
+    } else if (host(site.origin ?? location.href) !== host(location.href)) {
       // A cache in front may hand a page's bytes, and this script with them, to another site.
       reason = "host";
     } else if (choice === "on" || site.consent === "notice") {
@@ -127,16 +128,17 @@ const api: Api = {
   },
   disable: () => {
     choose("off");
-    state = "off";
-    reason = "refused";
+    document.cookie = `${BUCKET}=;max-age=0;path=/`;
+    // Ends at the gate, and says so.
+    void go();
     return remove();
   },
   fetch: async (url, { http = true, signal } = {}) => {
     await api.ready;
     const response = state === "on" && candidate(url) && (await (await load())?.fetch(url, http, signal));
     if (response) return response;
-    if (!http) throw new TypeError("no peers");
-    return fetch(url, { signal: signal ?? null });
+    if (!http) throw TypeError("no peers");
+    return fetch(url, { signal: signal! });
   },
 };
 (self as unknown as { manyhands: Api }).manyhands = api;

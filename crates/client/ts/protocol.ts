@@ -30,6 +30,8 @@ export interface Site {
   stun: string[];
   mirrors: string[];
   reseed: string;
+  /** The design, where there is an experiment; only then anything is reported. */
+  experiment?: "crossover" | "visitors" | null;
 }
 
 /** Kept beside the spans of a complete asset; the worker answers from it. */

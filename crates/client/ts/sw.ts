@@ -45,7 +45,8 @@ const renew = async (): Promise<void> => {
   renewed = Date.now();
   if (site.disabled) {
     await caches.delete(CACHE);
-    await self.registration.unregister();
+    // Not awaited: while this worker installs, its removal stands in line behind the installation.
+    void self.registration.unregister();
   } else await remember(SITE, [site, renewed]);
 };
 
@@ -128,7 +129,7 @@ const stored = async (path: string, range: string | null): Promise<Response | un
 const isMedia = ({ destination }: Request): boolean => /video|audio/.test(destination);
 
 /** The leading window's answer; nothing when there is none in time. */
-const relayed = (request: Request, path: string): Promise<Response | undefined> =>
+const relayed = (request: Request, path: string, patience: number): Promise<Response | undefined> =>
   new Promise((resolve) => {
     const since = Date.now();
     const queue: Uint8Array[] = [];
@@ -151,7 +152,7 @@ const relayed = (request: Request, path: string): Promise<Response | undefined> 
       if (!over) chosen!.postMessage(1);
       return queue.shift();
     };
-    watch(over ? 0 : deadline);
+    watch(over ? 0 : patience);
     void tell(
       {
         manyhands: "get",
@@ -187,7 +188,7 @@ const answer = async (request: Request, clientId: string): Promise<Response> => 
     // Chromium wants all answers to one media element to be of one kind: where the first came without a worker, the network's own; elsewhere
     // each one made here, and the network's wrapped.
     if (isMedia(request) && (await early()).includes(clientId)) return fetch(request);
-    if (await lease()) response = (await stored(pathname, request.headers.get("Range"))) ?? (await relayed(request, pathname));
+    if (await lease()) response = (await stored(pathname, request.headers.get("Range"))) ?? (await relayed(request, pathname, hash ? SILENCE : deadline));
   } catch {
     // Whatever it was: the network.
   }

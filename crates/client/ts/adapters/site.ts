@@ -19,9 +19,13 @@ export const readManifest = (value: Omit<Manifest, "digests"> & { v: number; uni
 
 export const fetchSite = async (): Promise<Site> => (await fetch(`${PREFIX}site.json`, { cache: "no-cache" })).json() as Promise<Site>;
 
+/** Assets whose manifest this page has had: the server counts demand by first requests, one a page view and asset in every arm. */
+const had = new Set<string>();
+
 export const fetchManifest = async (path: string): Promise<{ manifest: Manifest; swarm: string } | undefined> => {
-  const response = await fetch(reserved("manifest", path));
+  const response = await fetch(reserved("manifest", path) + (had.has(path) ? "?again" : ""));
   if (!response.ok) return undefined;
+  had.add(path);
   const manifest = readManifest((await response.json()) as Parameters<typeof readManifest>[0]);
   return manifest && { manifest, swarm: response.headers.get("Manyhands-Swarm") ?? "off" };
 };

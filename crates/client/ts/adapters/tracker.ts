@@ -9,11 +9,15 @@ import { Connection } from "./rtc";
 const MAX_PEERS = 16;
 const OFFER_LIMIT = 50_000;
 const RECONNECT = [1000, 300_000] as const;
+/** After a refusal of the tracker: a block of the experiment ends, a purged asset may be shared again. */
+const REFUSED = 600_000;
 
 interface Membership {
   transfer: Transfer;
   timer: ReturnType<typeof setTimeout> | undefined;
   joined: boolean;
+  /** The tracker does not want this swarm now: nobody is to be connected. */
+  refused: boolean;
   /** Connections under way or open, by the offer's id. */
   connections: Map<string, Connection>;
   /** Milliseconds between announces, as the tracker wants it. */
@@ -43,9 +47,8 @@ export class Tracker {
   join(transfer: Transfer): void {
     const key = binary(transfer.infoHash);
     if (this.#members.has(key)) return;
-    this.#members.set(key, { transfer, timer: undefined, joined: false, connections: new Map(), interval: 0, others: 0, tries: 0 });
-    if (this.#socket?.readyState === 1) this.#announce(key, "started");
-    else void this.#connect();
+    this.#members.set(key, { transfer, timer: undefined, joined: false, refused: false, connections: new Map(), interval: 0, others: 0, tries: 0 });
+    this.#enter(key);
   }
 
   leave(transfer: Transfer): void {
@@ -53,17 +56,33 @@ export class Tracker {
     const member = this.#members.get(key);
     if (!member) return;
     if (member.joined) this.#announce(key, "stopped");
-    clearTimeout(member.timer);
+    this.#part(member);
     this.#members.delete(key);
-    for (const connection of member.connections.values()) connection.close();
-    if (!this.#members.size) {
-      this.#socket?.close();
-      this.#socket = undefined;
-    }
+    this.#hangUp();
   }
 
   completed(transfer: Transfer): void {
     this.#announce(binary(transfer.infoHash), "completed");
+  }
+
+  #enter(key: string): void {
+    if (this.#socket?.readyState === 1) this.#announce(key, "started");
+    else void this.#connect();
+  }
+
+  /** Without a swarm that we are welcome in there is nothing to hear. */
+  #hangUp(): void {
+    if (![...this.#members.values()].every(({ refused }) => refused)) return;
+    this.#socket?.close();
+    this.#socket = undefined;
+  }
+
+  /** Ends all connections, open and under way, and expects none. */
+  #part(member: Membership): void {
+    clearTimeout(member.timer);
+    member.joined = false;
+    member.refused = true;
+    for (const connection of member.connections.values()) connection.close();
   }
 
   async #connect(): Promise<void> {
@@ -109,7 +128,7 @@ export class Tracker {
 
   #announce(key: string, event?: string, offers?: Offer[]): void {
     const member = this.#members.get(key);
-    if (!member || this.#socket?.readyState !== 1) return;
+    if (!member || this.#socket?.readyState !== 1 || (member.refused && event !== "started")) return;
     member.joined = true;
     this.#socket.send(announce(this.#state(member), event, offers));
   }
@@ -120,12 +139,17 @@ export class Tracker {
     const member = this.#members.get(key);
     if (!message || !member) return;
     const { offer, answer, interval, peer_id, offer_id } = message;
-    if (message["failure reason"]) clearTimeout(member.timer);
-    else if (offer) void this.#onOffer(member, peer_id, offer_id, offer.sdp);
+    if (message["failure reason"]) {
+      // Held out by the experiment, or purged. The transfer goes on alone: with no peer left, the origin does all of it.
+      this.#part(member);
+      member.timer = setTimeout(() => this.#enter(key), pause(REFUSED, undefined, Math.random));
+      this.#hangUp();
+    } else if (offer) void this.#onOffer(member, peer_id, offer_id, offer.sdp);
     else if (answer) {
       const connection = member.connections.get(offer_id);
       connection?.accept(answer.sdp).catch(() => connection.close());
     } else if (interval) {
+      member.refused = false;
       member.interval = Math.max(30, interval) * 1000;
       // We are counted too; and those who have everything are of no use to one another.
       member.others = message.incomplete + (member.transfer.left ? message.complete - 1 : 0);
@@ -141,8 +165,8 @@ export class Tracker {
 
   /** Introductions fail: offers get lost, networks do not let each other through. While somebody is missing the next announce comes soon. */
   #schedule(key: string, member: Membership): void {
+    if (this.#members.get(key) !== member || member.refused) return;
     clearTimeout(member.timer);
-    if (this.#members.get(key) !== member) return;
     const lacking = this.#lacking(member);
     if (!lacking) member.tries = 0;
     member.timer = setTimeout(() => {
@@ -170,11 +194,11 @@ export class Tracker {
 
   async #onOffer(member: Membership, peerId: string, offerId: string, sdp: string): Promise<void> {
     const { peers } = member.transfer.scheduler;
-    if (peers.size >= MAX_PEERS || peerId === this.#peerId || [...peers].some((peer) => binary(peer.id) === peerId)) return;
+    if (member.refused || peers.size >= MAX_PEERS || peerId === this.#peerId || [...peers].some((peer) => binary(peer.id) === peerId)) return;
     const connection = this.#connection(member, offerId);
     try {
       const reply = await connection.answer(sdp);
-      this.#socket?.send(answer(this.#state(member), peerId, offerId, reply));
+      if (member.connections.has(offerId)) this.#socket?.send(answer(this.#state(member), peerId, offerId, reply));
     } catch {
       connection.close();
     }

@@ -84,6 +84,24 @@ test("slack 1: speed first, both sources at full rate", async () => {
   assert.ok(visitor.finished <= (SIZE / RATE) * 1000 * 0.75, `${visitor.finished} ms`);
 });
 
+test("who has to part from all peers goes on from the origin without a gap", async () => {
+  const world = new World(file, RATE);
+  seed(world);
+  const visitor = new Visitor(world, file);
+  void visitor.read();
+  world.after(300, () => world.connectAll());
+  await world.until(() => visitor.transfer.received.peers > SIZE / 4);
+  const before = world.origin.sent;
+  visitor.stall = 0;
+  visitor.transfer.dismiss();
+  const { peers } = visitor.transfer.received;
+  await world.until(() => visitor.finished >= 0);
+  assert.ok(visitor.right);
+  assert.equal(visitor.transfer.received.peers, peers, "nothing more from peers");
+  assert.ok(world.origin.sent > before);
+  assert.ok(visitor.stall < 500, `${visitor.stall} ms`);
+});
+
 test("http: false takes everything from peers", async () => {
   const world = new World(file, RATE);
   seed(world);
