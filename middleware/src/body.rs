@@ -2,9 +2,10 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use http::Response;
 use http_body::{Body, Frame, SizeHint};
 use manyhands_page::{Coding, Injector, PageRewrite};
-use manyhands_server::{Engine, Tee};
+use manyhands_server::{Engine, Meter, Ours, Tee};
 use pin_project_lite::pin_project;
 
 use crate::coding::Encoder;
@@ -17,6 +18,7 @@ pin_project! {
     pub struct ManyhandsBody<B> {
         #[pin]
         kind: Kind<B>,
+        meter: Meter,
     }
 }
 
@@ -32,30 +34,34 @@ pin_project! {
 }
 
 impl<B> ManyhandsBody<B> {
-    pub(crate) fn site(body: B) -> Self {
-        Self { kind: Kind::Site { body } }
+    pub(crate) fn site(body: B, meter: Meter) -> Self {
+        Self { kind: Kind::Site { body }, meter }
     }
 
-    pub(crate) fn ours(bytes: Bytes) -> Self {
-        let bytes = Some(bytes).filter(|bytes| !bytes.is_empty());
-        Self { kind: Kind::Ours { bytes } }
+    /// An answer of ours.
+    pub(crate) fn ours(ours: Ours) -> Response<Self> {
+        let Ours { response, meter } = ours;
+        response.map(|bytes| {
+            let bytes = Some(bytes).filter(|bytes| !bytes.is_empty());
+            Self { kind: Kind::Ours { bytes }, meter }
+        })
     }
 
     /// A page that gets the tag.
-    pub(crate) fn page(body: B, rewrite: &PageRewrite, engine: Engine) -> Self {
+    pub(crate) fn page(body: B, rewrite: &PageRewrite, engine: Engine, meter: Meter) -> Self {
         let injection = Injection { injector: Injector::new(&rewrite.tag), engine };
         let rewriter = Rewriter::new(Some(injection), rewrite.recompress);
-        Self { kind: Kind::Rewritten { body, rewriter } }
+        Self { kind: Kind::Rewritten { body, rewriter }, meter }
     }
 
     /// A body that is only compressed.
-    pub(crate) fn coded(body: B, coding: Coding) -> Self {
-        Self { kind: Kind::Rewritten { body, rewriter: Rewriter::new(None, Some(coding)) } }
+    pub(crate) fn coded(body: B, coding: Coding, meter: Meter) -> Self {
+        Self { kind: Kind::Rewritten { body, rewriter: Rewriter::new(None, Some(coding)) }, meter }
     }
 
     /// An asset that is hashed as it passes.
-    pub(crate) fn teed(body: B, tee: Tee) -> Self {
-        Self { kind: Kind::Teed { body, tee: Some(tee) } }
+    pub(crate) fn teed(body: B, tee: Tee, meter: Meter) -> Self {
+        Self { kind: Kind::Teed { body, tee: Some(tee) }, meter }
     }
 }
 
@@ -67,7 +73,35 @@ impl<B: Body<Data = Bytes>> Body for ManyhandsBody<B> {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
-        match self.project().kind.project() {
+        let this = self.project();
+        let mut kind = this.kind;
+        let frame = ready!(kind.as_mut().poll_frame(cx));
+        if let Some(Ok(frame)) = &frame {
+            this.meter.sent(frame.data_ref().map_or(0, Bytes::len));
+        }
+        // Hosts stop asking when a body says that it has ended, or when its length is reached.
+        let failed = matches!(frame, Some(Err(_)));
+        if frame.is_none() || !failed && kind.is_end_stream() {
+            this.meter.ended();
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.kind.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.kind.size_hint()
+    }
+}
+
+impl<B: Body<Data = Bytes>> Kind<B> {
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+        match self.project() {
             KindProjected::Site { body } => body.poll_frame(cx),
             KindProjected::Ours { bytes } => {
                 Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes))))
@@ -87,7 +121,6 @@ impl<B: Body<Data = Bytes>> Body for ManyhandsBody<B> {
                     Some(Err(_)) => *tee = None,
                     None => {}
                 }
-                // Hosts stop asking when a body says that it has ended, or when its length is reached.
                 if frame.is_none() || body.is_end_stream() {
                     *tee = None;
                 }
@@ -97,20 +130,20 @@ impl<B: Body<Data = Bytes>> Body for ManyhandsBody<B> {
     }
 
     fn is_end_stream(&self) -> bool {
-        match &self.kind {
-            Kind::Site { body } | Kind::Teed { body, .. } => body.is_end_stream(),
-            Kind::Ours { bytes } => bytes.is_none(),
-            Kind::Rewritten { rewriter, .. } => rewriter.is_done(),
+        match self {
+            Self::Site { body } | Self::Teed { body, .. } => body.is_end_stream(),
+            Self::Ours { bytes } => bytes.is_none(),
+            Self::Rewritten { rewriter, .. } => rewriter.is_done(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
-        match &self.kind {
-            Kind::Site { body } | Kind::Teed { body, .. } => body.size_hint(),
-            Kind::Ours { bytes } => {
+        match self {
+            Self::Site { body } | Self::Teed { body, .. } => body.size_hint(),
+            Self::Ours { bytes } => {
                 SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64))
             }
-            Kind::Rewritten { .. } => SizeHint::default(),
+            Self::Rewritten { .. } => SizeHint::default(),
         }
     }
 }

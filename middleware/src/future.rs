@@ -2,11 +2,12 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
+use http::header::CONTENT_LENGTH;
 use http::{HeaderMap, Method, Response, StatusCode, Uri};
 use http_body::Body;
 use manyhands_page::{AssetOffer, Decision, RequestHead, ResponseHead, asset_edits, plan};
-use manyhands_server::{Client, Engine, LocalFile};
+use manyhands_server::{AwaitedBody, Client, Engine, LocalFile, Offered, Ours};
 use pin_project_lite::pin_project;
 
 use crate::ManyhandsBody;
@@ -14,17 +15,18 @@ use crate::ManyhandsBody;
 pin_project! {
     /// The answer of [`crate::Manyhands`].
     #[derive(Debug)]
-    pub struct ResponseFuture<F> {
+    pub struct ResponseFuture<F, Q> {
         #[pin]
-        kind: Inner<F>,
+        kind: Inner<F, Q>,
     }
 }
 
 pin_project! {
     #[project = InnerKind]
     #[derive(Debug)]
-    enum Inner<F> {
-        Ours { response: Option<Response<Bytes>> },
+    enum Inner<F, Q> {
+        Ours { ours: Option<Ours> },
+        Awaited { #[pin] body: Q, read: Vec<u8>, awaited: Option<AwaitedBody> },
         Site { #[pin] future: F, engine: Engine, asked: Asked },
     }
 }
@@ -38,9 +40,13 @@ pub(crate) struct Asked {
     pub(crate) client: Client,
 }
 
-impl<F> ResponseFuture<F> {
-    pub(crate) fn ours(response: Response<Bytes>) -> Self {
-        Self { kind: Inner::Ours { response: Some(response) } }
+impl<F, Q> ResponseFuture<F, Q> {
+    pub(crate) fn ours(ours: Ours) -> Self {
+        Self { kind: Inner::Ours { ours: Some(ours) } }
+    }
+
+    pub(crate) fn awaited(awaited: AwaitedBody, body: Q) -> Self {
+        Self { kind: Inner::Awaited { body, read: Vec::new(), awaited: Some(awaited) } }
     }
 
     pub(crate) fn site(future: F, engine: Engine, asked: Asked) -> Self {
@@ -48,18 +54,24 @@ impl<F> ResponseFuture<F> {
     }
 }
 
-impl<F, B, E> Future for ResponseFuture<F>
+impl<F, Q, B, E> Future for ResponseFuture<F, Q>
 where
     F: Future<Output = Result<Response<B>, E>>,
+    Q: Body,
     B: Body<Data = Bytes>,
 {
     type Output = Result<Response<ManyhandsBody<B>>, E>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match self.project().kind.project() {
-            InnerKind::Ours { response } => {
-                let response = response.take().expect("a future is not polled after it was ready");
-                Poll::Ready(Ok(response.map(ManyhandsBody::ours)))
+            InnerKind::Ours { ours } => {
+                let ours = ours.take().expect("a future is not polled after it was ready");
+                Poll::Ready(Ok(ManyhandsBody::ours(ours)))
+            }
+            InnerKind::Awaited { body, read, awaited } => {
+                ready!(poll_read(body, read, AwaitedBody::MOST, cx));
+                let awaited = awaited.take().expect("a future is not polled after it was ready");
+                Poll::Ready(Ok(ManyhandsBody::ours(awaited.answer(read))))
             }
             InnerKind::Site { future, engine, asked } => {
                 let response = ready!(future.poll(cx))?;
@@ -67,6 +79,23 @@ where
             }
         }
     }
+}
+
+/// Reads a body until it ends, breaks off, or is longer than `most`. One that broke off is simply too short.
+fn poll_read<Q: Body>(
+    mut body: Pin<&mut Q>,
+    read: &mut Vec<u8>,
+    most: usize,
+    cx: &mut Context<'_>,
+) -> Poll<()> {
+    while read.len() <= most {
+        let Some(Ok(frame)) = ready!(body.as_mut().poll_frame(cx)) else { break };
+        if let Ok(mut data) = frame.into_data() {
+            let room = data.remaining().min(most + 1 - read.len());
+            read.extend_from_slice(&data.copy_to_bytes(room));
+        }
+    }
+    Poll::Ready(())
 }
 
 /// Carries out what `page` decided on the site's answer; where the site has nothing, there may be
@@ -77,9 +106,13 @@ fn answer<B: Body<Data = Bytes>>(
     mut response: Response<B>,
 ) -> Response<ManyhandsBody<B>> {
     if response.status() == StatusCode::NOT_FOUND
-        && let Some(ours) = engine.beside(&asked.method, &asked.uri, &asked.headers)
+        && let Some(ours) = engine.beside(&asked.method, &asked.uri, &asked.headers, &asked.client)
     {
-        return ours.map(ManyhandsBody::ours);
+        return ManyhandsBody::ours(ours);
+    }
+    let visitor = engine.visitor(&asked.headers, &asked.client);
+    if response.status().is_server_error() {
+        engine.failed(asked.uri.path(), &visitor);
     }
     let request = RequestHead {
         method: asked.method.as_str(),
@@ -93,20 +126,25 @@ fn answer<B: Body<Data = Bytes>>(
     plan.edits.apply(response.headers_mut());
     match plan.decision {
         Decision::Page(rewrite) => {
-            response.map(|body| ManyhandsBody::page(body, &rewrite, engine.clone()))
+            let meter = engine.meter_page(visitor);
+            response.map(|body| ManyhandsBody::page(body, &rewrite, engine.clone(), meter))
         }
-        Decision::Asset(offer) => asset(engine, asked, &offer, file.as_ref(), response),
+        Decision::Asset(offer) => {
+            let offered = engine.observe(&offer, file.as_ref(), &asked.client, visitor);
+            asset(engine, &offer, offered, response)
+        }
         Decision::PassThrough(reason) => {
             engine.passed(reason, plan.doubt.as_ref());
+            let meter = engine.meter_other(visitor);
             match plan.restore {
                 Some(restore) => {
                     restore.edits.apply(response.headers_mut());
                     if asked.method == Method::HEAD {
-                        return response.map(ManyhandsBody::site);
+                        return response.map(|body| ManyhandsBody::site(body, meter));
                     }
-                    response.map(|body| ManyhandsBody::coded(body, restore.coding))
+                    response.map(|body| ManyhandsBody::coded(body, restore.coding, meter))
                 }
-                None => response.map(ManyhandsBody::site),
+                None => response.map(|body| ManyhandsBody::site(body, meter)),
             }
         }
     }
@@ -114,18 +152,21 @@ fn answer<B: Body<Data = Bytes>>(
 
 fn asset<B: Body<Data = Bytes>>(
     engine: &Engine,
-    asked: &Asked,
     offer: &AssetOffer,
-    file: Option<&LocalFile>,
+    offered: Offered,
     mut response: Response<B>,
 ) -> Response<ManyhandsBody<B>> {
-    let offered = engine.observe(offer, file, &asked.client);
-    if let Some(sha256) = &offered.sha256 {
+    let Offered { sha256, tee, mut meter } = offered;
+    let length = response.headers().get(CONTENT_LENGTH);
+    if let Some(length) = length.and_then(|length| length.to_str().ok()?.parse().ok()) {
+        meter.expect(length);
+    }
+    if let Some(sha256) = &sha256 {
         let edits = asset_edits(&offer.path, sha256, engine.policy().prefix());
         edits.apply(response.headers_mut());
     }
-    match offered.tee {
-        Some(tee) => response.map(|body| ManyhandsBody::teed(body, tee)),
-        None => response.map(ManyhandsBody::site),
-    }
+    response.map(|body| match tee {
+        Some(tee) => ManyhandsBody::teed(body, tee, meter),
+        None => ManyhandsBody::site(body, meter),
+    })
 }

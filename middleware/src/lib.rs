@@ -32,9 +32,10 @@ pub use body::ManyhandsBody;
 pub use future::ResponseFuture;
 pub use layer::{LayerError, ManyhandsLayer};
 pub use manyhands_server::{
-    AdmissionSection, AssetPath, AssetsSection, CacheSection, Config, ConfigError, ConsentMode,
-    ConsentSection, Engine, Fetch, FetchBody, Fetching, Foreign, ListenSection, LocalFile,
-    PageSection, PeerAddress, PolicySection, Reseed, SiteSection, StartError, StateSection,
-    StunSection, SwarmSection, UploadSection,
+    AdmissionSection, AssetPath, AssetsSection, BillingModel, BillingSection, CacheSection, Config,
+    ConfigError, ConsentMode, ConsentSection, Engine, ExperimentDesign, ExperimentSection, Fetch,
+    FetchBody, Fetching, Foreign, ListenSection, LocalFile, PageSection, PeerAddress,
+    PolicySection, Reseed, SiteSection, StartError, StateSection, StunSection, SwarmSection,
+    UploadSection,
 };
 pub use service::Manyhands;

@@ -5,7 +5,7 @@ use http::header::HOST;
 use http::{Extensions, HeaderValue, Request, Response};
 use http_body::Body;
 use manyhands_page::{RequestHead, request_plan};
-use manyhands_server::{Client, Engine, PeerAddress};
+use manyhands_server::{Answer, Client, Engine, PeerAddress};
 use tower_service::Service;
 
 use crate::ManyhandsBody;
@@ -27,11 +27,12 @@ impl<S> Manyhands<S> {
 impl<S, Q, B> Service<Request<Q>> for Manyhands<S>
 where
     S: Service<Request<Q>, Response = Response<B>>,
+    Q: Body,
     B: Body<Data = Bytes>,
 {
     type Response = Response<ManyhandsBody<B>>;
     type Error = S::Error;
-    type Future = ResponseFuture<S::Future>;
+    type Future = ResponseFuture<S::Future, Q>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         self.inner.poll_ready(cx)
@@ -39,8 +40,12 @@ where
 
     fn call(&mut self, mut request: Request<Q>) -> Self::Future {
         let client = self.client(&request);
-        if let Some(response) = self.engine.reserved(&mut request, &client) {
-            return ResponseFuture::ours(response);
+        match self.engine.reserved(&mut request, &client) {
+            Some(Answer::Ready(ours)) => return ResponseFuture::ours(ours),
+            Some(Answer::Awaited(awaited)) => {
+                return ResponseFuture::awaited(awaited, request.into_body());
+            }
+            None => {}
         }
         let mut asked = Asked {
             method: request.method().clone(),

@@ -25,7 +25,10 @@ mod forward;
 mod listener;
 mod upstream;
 
-pub use listener::{Arrival, BindError, Listener, ServeOptions, TlsError, TlsFiles, serve};
+pub use listener::{
+    Arrival, BindError, Listener, ServeOptions, SocketFile, TlsError, TlsFiles, UnixBindError,
+    UnixMailbox, UnixPort, serve, serve_unix,
+};
 pub use upstream::{
     ConfigError, HostPolicy, Upstream, UpstreamBody, UpstreamConfig, UpstreamError,
 };

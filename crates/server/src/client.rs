@@ -49,6 +49,11 @@ impl Client {
         Self { address: Some(address), direct: is_direct(headers) }
     }
 
+    /// Somebody in a network, as a web server's module tells it.
+    pub(crate) fn in_network(address: Option<IpAddr>) -> Self {
+        Self { address, direct: false }
+    }
+
     /// The visitor's address prefix.
     pub(crate) fn prefix(&self) -> Option<Prefix> {
         self.address.map(Prefix::from)

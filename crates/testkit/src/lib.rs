@@ -10,6 +10,7 @@
 mod binary;
 mod client;
 mod expected;
+mod experiment;
 mod origin;
 mod server;
 mod site;
@@ -18,6 +19,7 @@ mod versions;
 pub use binary::binary;
 pub use client::{Answer, Client};
 pub use expected::{Expected, zeros};
+pub use experiment::experiment;
 pub use manyhands::Config;
 pub use origin::{Asked, origin};
 pub use server::{Memory, Server};

@@ -7,12 +7,14 @@ mod scan;
 mod seats;
 mod serve;
 mod tls;
+mod unix;
 
 use std::net::SocketAddr;
 
 pub use bind::{BindError, Listener};
 pub use serve::{ServeOptions, serve};
 pub use tls::{TlsError, TlsFiles};
+pub use unix::{SocketFile, UnixBindError, UnixMailbox, UnixPort, serve_unix};
 
 /// How a request reached us: an extension of every request that [`serve`] hands on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

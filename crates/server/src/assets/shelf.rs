@@ -1,4 +1,4 @@
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::io;
 use std::ops::Bound;
 use std::path::PathBuf;
@@ -32,6 +32,8 @@ struct Index {
     swarms: HashMap<InfoHash, usize>,
     /// Digest pages are named by content, which several assets may have.
     roots: HashMap<Digest, Vec<AssetPath>>,
+    /// As a web server's module calls them: by the first half of the SHA-256 of the path.
+    keys: HashMap<u128, AssetPath>,
 }
 
 #[derive(Debug, Clone)]
@@ -124,6 +126,18 @@ impl Shelf {
         self.lock().shelved.get(path).map(|shelved| shelved.info_hash)
     }
 
+    /// The length of an asset on the shelf, in bytes.
+    pub(crate) fn length(&self, path: &AssetPath) -> Option<u64> {
+        self.lock().shelved.get(path).map(|shelved| shelved.length)
+    }
+
+    /// Every asset that is shown, with its swarm.
+    pub(crate) fn shown(&self) -> Vec<(AssetPath, InfoHash)> {
+        let index = self.lock();
+        let swarm = |path: &AssetPath| Some((path.clone(), index.shelved.get(path)?.info_hash));
+        index.shown.iter().filter_map(swarm).collect()
+    }
+
     /// Shows an asset; its info-hash comes back when no other asset with it was shown.
     pub(crate) fn show(&self, path: &AssetPath) -> Option<InfoHash> {
         self.lock().show(path)
@@ -212,12 +226,47 @@ impl Shelf {
         part
     }
 
+    /// The asset whose path's SHA-256 begins with these 32 hexadecimal digits.
+    pub(crate) fn path_of_key(&self, key: &str) -> Option<AssetPath> {
+        let key = u128::from_str_radix(key, 16).ok()?;
+        self.lock().keys.get(&key).cloned()
+    }
+
+    /// Whether an asset is shown with these bytes.
+    pub(crate) fn is_shown(&self, path: &AssetPath, sha256: &Digest) -> bool {
+        let index = self.lock();
+        index.shown.contains(path)
+            && index.shelved.get(path).is_some_and(|shelved| shelved.sha256 == *sha256)
+    }
+
+    /// Where the file behind an asset is and what it was, where we know it.
+    pub(crate) fn file(&self, path: &AssetPath) -> Option<(PathBuf, FileIdentity)> {
+        self.lock().shelved.get(path)?.file.clone()
+    }
+
     /// How many assets are shown.
     pub(crate) fn total(&self) -> usize {
         self.lock().shown.len()
     }
 
     /// The asset whose digests have this root.
+    /// Under which path each of these is shown; of several the first.
+    pub(crate) fn paths_of(&self, wanted: &HashSet<InfoHash>) -> HashMap<InfoHash, AssetPath> {
+        let index = self.lock();
+        let mut paths = HashMap::new();
+        for path in &index.shown {
+            if let Some(shelved) = index.shelved.get(path)
+                && wanted.contains(&shelved.info_hash)
+            {
+                paths.entry(shelved.info_hash).or_insert_with(|| path.clone());
+                if paths.len() == wanted.len() {
+                    break;
+                }
+            }
+        }
+        paths
+    }
+
     pub(crate) fn path_of_root(&self, root: &Digest) -> Option<AssetPath> {
         self.lock().roots.get(root)?.first().cloned()
     }
@@ -231,6 +280,7 @@ impl Index {
     fn put(&mut self, path: &AssetPath, shelved: Shelved) {
         self.remove(path);
         self.roots.entry(shelved.root).or_default().push(path.clone());
+        self.keys.insert(key(path), path.clone());
         self.shelved.insert(path.clone(), shelved);
     }
 
@@ -257,6 +307,7 @@ impl Index {
 
     fn remove(&mut self, path: &AssetPath) -> Option<InfoHash> {
         let hidden = self.hide(path);
+        self.keys.remove(&key(path));
         if let Some(shelved) = self.shelved.remove(path)
             && let Some(paths) = self.roots.get_mut(&shelved.root)
         {
@@ -267,6 +318,12 @@ impl Index {
         }
         hidden
     }
+}
+
+fn key(path: &AssetPath) -> u128 {
+    let digest = Digest::of(path.as_str().as_bytes());
+    let first = digest.as_bytes().first_chunk().copied();
+    u128::from_be_bytes(first.unwrap_or_default())
 }
 
 #[cfg(test)]

@@ -23,6 +23,8 @@ use super::work::Work;
 #[derive(Debug)]
 pub(crate) struct Store {
     dir: PathBuf,
+    /// The directory, below the state directory.
+    name: String,
     /// Numbers the spools of this process, from where no former one did: whoever removes his own when it is
     /// no longer needed must not meet another's.
     turn: AtomicU64,
@@ -42,7 +44,8 @@ impl Store {
     /// Opens the store of a site below the state directory, making it where it is missing.
     pub(crate) fn open(state: &Path, origin: &str) -> io::Result<Self> {
         let site = Digest::of(origin.as_bytes()).to_string();
-        let dir = state.join("assets").join(site.get(..16).unwrap_or_default());
+        let name = format!("assets/{}", site.get(..16).unwrap_or_default());
+        let dir = state.join(&name);
         fs::create_dir_all(&dir)?;
         let probe = dir.join(".probe");
         fs::write(&probe, b"")?;
@@ -52,13 +55,18 @@ impl Store {
             Ok(()) => {
                 let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
                 let turn = u64::try_from(since.as_nanos()).unwrap_or_default().into();
-                Ok(Self { dir, turn, aside: Arc::default(), _lock: lock })
+                Ok(Self { dir, name, turn, aside: Arc::default(), _lock: lock })
             }
             Err(fs::TryLockError::WouldBlock) => {
                 Err(io::Error::other("another process serves the same site from it"))
             }
             Err(fs::TryLockError::Error(error)) => Err(error),
         }
+    }
+
+    /// The directory, below the state directory.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
     }
 
     /// Hands over every whole record, one at a time. Torn ones are removed, and the spools that no
@@ -145,16 +153,15 @@ impl Store {
 /// Reads the record at the end of a file, and sees that the digests before it are all there.
 fn read(path: &Path) -> io::Result<(Record, File)> {
     let file = File::open(path)?;
-    let torn = || io::Error::other(RecordError::Torn);
     let size = file.metadata()?.len();
     let mut end = [0; 8];
-    file.read_exact_at(&mut end, size.checked_sub(8).ok_or_else(torn)?)?;
-    let tail_size = Record::tail_size(end).map_err(io::Error::other)?;
-    let digests_size = size.checked_sub(tail_size).ok_or_else(torn)?;
-    let mut tail = vec![0; usize::try_from(tail_size).map_err(io::Error::other)?];
-    file.read_exact_at(&mut tail, digests_size)?;
-    let record = Record::from_tail(&tail).map_err(io::Error::other)?;
-    if record.digests_size() == digests_size { Ok((record, file)) } else { Err(torn()) }
+    let last = size.checked_sub(8).ok_or_else(|| io::Error::other(RecordError::Torn))?;
+    file.read_exact_at(&mut end, last)?;
+    let start = Record::tail_start(end, size).map_err(io::Error::other)?;
+    let mut tail = vec![0; usize::try_from(size - start).map_err(io::Error::other)?];
+    file.read_exact_at(&mut tail, start)?;
+    let record = Record::from_tail_at(start, &tail).map_err(io::Error::other)?;
+    Ok((record, file))
 }
 
 /// One page of digests, proved; that of an empty file is empty.

@@ -1,11 +1,13 @@
 use std::net::IpAddr;
+use std::path::Path;
 
 use http::Uri;
 use ipnet::IpNet;
+use manyhands_experiment::{Billing, Design, DesignError};
 use manyhands_metainfo::AssetPath;
-use manyhands_page::{Policy, PolicyError, is_loopback};
+use manyhands_page::{Policy, PolicyError, PolicyTerms, is_loopback};
 
-use super::Config;
+use super::{BillingSection, Config, ExperimentDesign, ExperimentSection};
 
 /// A [`Config`] whose fields have been parsed and found to fit together.
 #[derive(Debug, Clone)]
@@ -13,9 +15,14 @@ pub struct Checked {
     pub(crate) config: Config,
     /// `https://example.org`
     pub(crate) origin: String,
+    /// `policy` as it is handed on to a web server's module.
+    pub(crate) terms: PolicyTerms,
     pub(crate) policy: Policy,
     pub(crate) trusted: Vec<IpNet>,
     pub(crate) stun_url: Option<String>,
+    /// Set where there is an experiment.
+    pub(crate) design: Option<Design>,
+    pub(crate) billing: Billing,
 }
 
 /// What is wrong with a configuration: names the field and the remedy.
@@ -39,7 +46,8 @@ impl Config {
     /// The first field that can't be used, with a remedy.
     pub fn check(self) -> Result<Checked, ConfigError> {
         let origin = origin(self.site.origin.as_deref())?;
-        let policy = policy(&self, &origin)?;
+        let terms = terms(&self, &origin);
+        let policy = terms.check().map_err(refused)?;
         let trusted = self.trusted()?;
         if !(1.0..=10.0).contains(&self.policy.slack) {
             return Err(ConfigError {
@@ -49,6 +57,7 @@ impl Config {
                 remedy: "use 1.0 for speed first, 1.25 for the default",
             });
         }
+        let (design, billing) = (design(&self.experiment)?, billing(&self.billing)?);
         let admission = &self.admission;
         for (field, least) in [
             ("queue", admission.queue as u64),
@@ -89,8 +98,47 @@ impl Config {
             };
             format!("stun:{host}:{}", self.stun.listen.port())
         });
-        Ok(Checked { origin, policy, trusted, stun_url, config: self })
+        Ok(Checked { origin, terms, policy, trusted, stun_url, design, billing, config: self })
     }
+}
+
+fn design(section: &ExperimentSection) -> Result<Option<Design>, ConfigError> {
+    let ExperimentSection { holdout, block: hours, .. } = *section;
+    let design = match section.design {
+        ExperimentDesign::Off => return Ok(None),
+        ExperimentDesign::Crossover => Design::Crossover { holdout, hours },
+        ExperimentDesign::Visitors => Design::Visitors { hours },
+    };
+    let error =
+        |field, problem, remedy| ConfigError { section: "experiment", field, problem, remedy };
+    let design = design.check().map_err(|refused| match refused {
+        DesignError::Hours(_) => error("block", refused.to_string(), "use 6 for the default"),
+        _ => error("holdout", refused.to_string(), "use 1000 for a tenth"),
+    })?;
+    for (field, days) in [("days", section.days), ("keep", section.keep)] {
+        if !(1..=3_650).contains(&days) {
+            let problem = format!("{days} days are not between 1 and 3,650");
+            return Err(error(field, problem, "leave it out for the default"));
+        }
+    }
+    if section.salt.as_deref().is_some_and(|salt| salt.len() < 8) {
+        let problem = "a salt of less than 8 bytes can be guessed, and with it who is held out";
+        return Err(error("salt", problem.to_owned(), "use any longer text, or leave it out"));
+    }
+    Ok(Some(design))
+}
+
+fn billing(section: &BillingSection) -> Result<Billing, ConfigError> {
+    if !(0.0..=1e9).contains(&section.price) {
+        return Err(ConfigError {
+            section: "billing",
+            field: "price",
+            problem: format!("{} is no price", section.price),
+            remedy: "set it to what a gigabyte, or a Mbit/s for a month, costs",
+        });
+    }
+    let BillingSection { model, price, ref currency } = *section;
+    Ok(Billing { model, price, currency: currency.clone() })
 }
 
 /// As an asset is called, so that it can be told from others.
@@ -103,6 +151,12 @@ impl Checked {
     #[must_use]
     pub fn policy(&self) -> &Policy {
         &self.policy
+    }
+
+    /// Where the sums of the experiment are.
+    #[must_use]
+    pub fn experiment_dir(&self) -> &Path {
+        self.config.experiment.dir.as_deref().unwrap_or(&self.config.state.dir)
     }
 
     /// Whether the site is on this machine alone, as for development: its origin is a loopback name.
@@ -133,6 +187,14 @@ fn origin(text: Option<&str>) -> Result<String, ConfigError> {
 }
 
 impl Config {
+    /// The prices of `[billing]`, for whoever reckons without serving.
+    ///
+    /// # Errors
+    /// When the price is none.
+    pub fn billing(&self) -> Result<Billing, ConfigError> {
+        billing(&self.billing)
+    }
+
     /// The networks of `[listen] trusted`, for hosts that forward addresses themselves.
     ///
     /// # Errors
@@ -142,24 +204,23 @@ impl Config {
     }
 }
 
-fn policy(config: &Config, origin: &str) -> Result<Policy, ConfigError> {
+/// The policy's part of a configuration.
+fn terms(config: &Config, origin: &str) -> PolicyTerms {
     let assets = &config.assets;
-    let mut policy = Policy::default()
-        .with_pages(config.page.inject && !config.site.disabled)
-        .with_nonce(config.page.nonce)
-        .with_recompress(config.page.compress)
-        .with_origin(origin)
-        .and_then(|policy| policy.with_prefix(&config.site.prefix))
-        .and_then(|policy| policy.with_sizes(assets.min_size, assets.max_size))
-        .and_then(|policy| policy.with_public(&assets.public))
-        .and_then(|policy| policy.with_exclude(&assets.exclude))
-        .and_then(|policy| policy.with_immutable(&assets.immutable))
-        .and_then(|policy| policy.with_queries(&assets.queries))
-        .map_err(refused)?;
-    if !assets.types.is_empty() {
-        policy = policy.with_types(&assets.types).map_err(refused)?;
+    PolicyTerms {
+        prefix: config.site.prefix.clone(),
+        origin: Some(origin.to_owned()),
+        pages: config.page.inject && !config.site.disabled,
+        nonce: config.page.nonce,
+        recompress: config.page.compress,
+        min_size: assets.min_size,
+        max_size: assets.max_size,
+        types: assets.types.clone(),
+        public: assets.public.clone(),
+        exclude: assets.exclude.clone(),
+        immutable: assets.immutable.clone(),
+        queries: assets.queries.clone(),
     }
-    Ok(policy)
 }
 
 /// Names the field behind what the policy refused.
@@ -215,6 +276,38 @@ mod tests {
             ("http://192.168.1.1:8080", false),
         ] {
             assert_eq!(with_origin(origin).check().unwrap().is_local(), local, "{origin}");
+        }
+    }
+
+    #[test]
+    fn an_experiment_is_off_until_it_is_configured_and_within_bounds() {
+        let check = |set: fn(&mut Config)| {
+            let mut config = with_origin("https://example.org");
+            set(&mut config);
+            config.check().map(|checked| checked.design).map_err(|error| error.field)
+        };
+        assert_eq!(check(|_| {}), Ok(None));
+        let crossover =
+            |config: &mut Config| config.experiment.design = ExperimentDesign::Crossover;
+        assert_eq!(
+            check(|config| config.experiment.design = ExperimentDesign::Crossover),
+            Ok(Some(Design::DEFAULT))
+        );
+        let refused = |field: &str, set: fn(&mut ExperimentSection)| {
+            let mut config = with_origin("https://example.org");
+            crossover(&mut config);
+            set(&mut config.experiment);
+            assert_eq!(config.check().unwrap_err().field, field);
+        };
+        refused("holdout", |it| it.holdout = 5_001);
+        refused("block", |it| it.block = 0);
+        refused("days", |it| it.days = 0);
+        refused("keep", |it| it.keep = 4_000);
+        refused("salt", |it| it.salt = Some("short".to_owned()));
+        for price in [-1.0, f64::NAN, f64::INFINITY] {
+            let mut config = with_origin("https://example.org");
+            config.billing.price = price;
+            assert_eq!(config.check().unwrap_err().field, "price");
         }
     }
 

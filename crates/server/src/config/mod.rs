@@ -9,9 +9,9 @@ mod sections;
 
 pub use check::{Checked, ConfigError};
 pub use sections::{
-    AdmissionSection, AssetsSection, CacheSection, ConsentMode, ConsentSection, Foreign,
-    ListenSection, PageSection, PolicySection, Reseed, SiteSection, StateSection, StunSection,
-    SwarmSection, UploadSection,
+    AdmissionSection, AssetsSection, BillingSection, CacheSection, ConsentMode, ConsentSection,
+    ExperimentDesign, ExperimentSection, Foreign, ListenSection, PageSection, PolicySection,
+    Reseed, SiteSection, StateSection, StunSection, SwarmSection, UploadSection,
 };
 
 use serde::{Deserialize, Serialize};
@@ -41,6 +41,10 @@ pub struct Config {
     pub upload: UploadSection,
     /// What a visitor's browser keeps.
     pub cache: CacheSection,
+    /// Whether and how the saving is measured.
+    pub experiment: ExperimentSection,
+    /// What traffic costs.
+    pub billing: BillingSection,
     /// How visitors behind home routers find each other.
     pub stun: StunSection,
     /// Where this process keeps what it knows.

@@ -1,6 +1,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use manyhands_experiment::BillingModel;
 use serde::{Deserialize, Serialize};
 
 /// `[site]`
@@ -305,5 +306,80 @@ pub struct StateSection {
 impl Default for StateSection {
     fn default() -> Self {
         Self { dir: PathBuf::from("manyhands-state") }
+    }
+}
+
+/// How units of the experiment are made.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ExperimentDesign {
+    /// No experiment: everybody shares, and no saving can be stated.
+    #[default]
+    Off,
+    /// Each asset is held out in a tenth of all blocks of time. No cookie, nothing stored at the visitor's.
+    Crossover,
+    /// A tenth of all visitors is held out, by a cookie that holds one of 1,024 numbers. For operators who
+    /// may set such a cookie.
+    Visitors,
+}
+
+/// `[experiment]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
+pub struct ExperimentSection {
+    /// `off` (default), `crossover` or `visitors`. Without one no saving can be stated: bytes that were not
+    /// sent can't be counted.
+    pub design: ExperimentDesign,
+    /// Crossover: of 10,000 units so many are held out. Default 1,000, a tenth: what those could have saved is
+    /// the price of knowing. At most 5,000.
+    pub holdout: u32,
+    /// Hours a block, 1 to 168, counted from the epoch. Default 6. Shorter blocks give more units, and lose more
+    /// to the quarter of an hour at the start of each that does not count.
+    pub block: u32,
+    /// Days the experiment is planned for from its first request on. Default 28: four of every day of the week.
+    /// The figure may be looked at any day before; its interval is made for that until then.
+    pub days: u32,
+    /// What units are assigned by; another one starts another experiment. Default: random, made at the first
+    /// start and kept beside the sums. Servers of one site that keep their sums apart need the same.
+    pub salt: Option<String>,
+    /// Directory of the sums. Default: the state directory. Processes of one site on one machine that name the
+    /// same one add to the same sums, and each shows those of all.
+    pub dir: Option<PathBuf>,
+    /// Days that sums are kept. Default 400.
+    pub keep: u32,
+}
+
+impl Default for ExperimentSection {
+    fn default() -> Self {
+        Self {
+            design: ExperimentDesign::Off,
+            holdout: 1_000,
+            block: 6,
+            days: 28,
+            salt: None,
+            dir: None,
+            keep: 400,
+        }
+    }
+}
+
+/// `[billing]`: what the dashboard and the report make money of.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
+pub struct BillingSection {
+    /// `flat` (default: nothing is saved but room on the line), `per_gb`, or `p95` (a Mbit/s of the 95th
+    /// percentile of five-minute means, a month).
+    pub model: BillingModel,
+    /// What one gigabyte (10^9 bytes), or one Mbit/s for a month, costs. Default 0.
+    pub price: f64,
+    /// How amounts are written. Default `EUR`.
+    pub currency: String,
+}
+
+impl Default for BillingSection {
+    fn default() -> Self {
+        Self { model: BillingModel::Flat, price: 0.0, currency: "EUR".to_owned() }
     }
 }

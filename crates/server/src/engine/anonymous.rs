@@ -107,16 +107,19 @@ impl Engine {
         Ok(answer.offer()?.version.clone())
     }
 
-    /// Admits what the operator listed, without waiting for a visitor.
-    pub(super) async fn preload_listed(self) {
-        for path in &self.checked().config.assets.preload {
-            // One that is no asset path was refused with the configuration.
-            let Ok(path) = AssetPath::parse(path) else { continue };
+    /// Admits what the operator listed, without waiting for a visitor. Returns what the site could not be asked
+    /// for: it may start later than this process.
+    pub(super) async fn preload_listed(&self, listed: Vec<AssetPath>) -> Vec<AssetPath> {
+        let mut unasked = Vec::new();
+        for path in listed {
             let part = Part { range: FIRST_BYTE.to_owned(), of: None };
-            // That the site could not be asked was said already.
-            let Ok(answer) = self.send(&path, Some(part)).await else { continue };
+            let Ok(answer) = self.send(&path, Some(part)).await else {
+                unasked.push(path);
+                continue;
+            };
             match answer.decision {
                 Ok(offer) => self.preload(&offer, &offer.version, Source::Fetch),
+                Err(_) if answer.response.status().is_server_error() => unasked.push(path),
                 Err(reason) => tracing::warn!(
                     %path,
                     reason = reason.name(),
@@ -125,6 +128,7 @@ impl Engine {
                 ),
             }
         }
+        unasked
     }
 
     /// One GET, and what its answer offers.

@@ -1,6 +1,7 @@
 use std::sync::{Arc, PoisonError, Weak};
 use std::time::Duration;
 
+use manyhands_metainfo::AssetPath;
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
@@ -9,6 +10,8 @@ use super::{Engine, Inner};
 
 /// How often silent peers and overdue jobs are looked for.
 const TICK: Duration = Duration::from_secs(5);
+/// How long after the site could not be asked for what is listed it is asked again.
+const TRY_AGAIN: Duration = Duration::from_secs(5);
 
 impl Engine {
     /// Starts the background work, if it has not been: on the runtime this is called on. The first request
@@ -20,9 +23,10 @@ impl Engine {
         }
         let Ok(runtime) = Handle::try_current() else { return };
         self.0.runtime.get_or_init(|| {
+            self.0.keeper.wake();
             runtime.spawn(expire(Arc::downgrade(&self.0), Arc::clone(&self.0.alarm)));
             if self.0.fetch.is_some() {
-                runtime.spawn(self.clone().preload_listed());
+                runtime.spawn(preload(Arc::downgrade(&self.0)));
             }
             let stun = self.0.stun.lock().unwrap_or_else(PoisonError::into_inner).take();
             if let Some(stun) = stun {
@@ -49,6 +53,25 @@ impl Engine {
     }
 }
 
+/// Admits what the operator listed, as soon as the site can be asked for it.
+async fn preload(engine: Weak<Inner>) {
+    let mut listed = None;
+    while let Some(engine) = engine.upgrade().map(Engine) {
+        // One that is no asset path was refused with the configuration.
+        let all = || {
+            let paths = engine.checked().config.assets.preload.iter();
+            paths.filter_map(|path| AssetPath::parse(path).ok()).collect()
+        };
+        let unasked = engine.preload_listed(listed.unwrap_or_else(all)).await;
+        if unasked.is_empty() {
+            return;
+        }
+        listed = Some(unasked);
+        drop(engine);
+        sleep(TRY_AGAIN).await;
+    }
+}
+
 /// Runs until the last clone of the engine is gone.
 async fn expire(engine: Weak<Inner>, alarm: Arc<Notify>) {
     let mut swept = Instant::now();
@@ -57,9 +80,12 @@ async fn expire(engine: Weak<Inner>, alarm: Arc<Notify>) {
         if swept.elapsed() >= TICK {
             swept = Instant::now();
             engine.tracker().tick();
+            engine.look_at_switch();
         }
         engine.with_catalog(|catalog, now, out| catalog.on_timeout(now, out));
-        let wait = engine.until_deadline().map_or(TICK, |left| left.min(TICK));
+        engine.assign_swarms();
+        let next = [engine.until_deadline(), engine.until_seam()];
+        let wait = next.into_iter().flatten().fold(TICK, Duration::min);
         drop(engine);
         tokio::select! {
             () = sleep(wait) => {}

@@ -59,11 +59,18 @@ impl Engine {
     /// Takes note of an answer that was left alone, and of the doubt it casts on an asset.
     pub fn passed(&self, reason: Reason, doubt: Option<&Doubt>) {
         self.counters().passed(reason);
+        if let Some(doubt) = doubt {
+            self.doubt(doubt);
+        }
+    }
+
+    /// Takes note of a doubt.
+    pub(crate) fn doubt(&self, doubt: &Doubt) {
         match doubt {
-            Some(Doubt::Certain(path)) => {
+            Doubt::Certain(path) => {
                 self.with_catalog(|catalog, _, out| catalog.doubt(path, out));
             }
-            Some(Doubt::Suspected { path, version }) => {
+            Doubt::Suspected { path, version } => {
                 let ready = self.catalog().ready_version(path).cloned();
                 // Of files on this machine the file itself is looked at.
                 if ready
@@ -72,7 +79,6 @@ impl Engine {
                     self.ask_again(path);
                 }
             }
-            None => {}
         }
     }
 

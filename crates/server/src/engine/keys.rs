@@ -8,12 +8,12 @@ use rand::Rng;
 
 /// The key of announce tokens, kept so that a restart turns nobody away: 32 bytes.
 pub(super) fn announce(dir: &Path) -> io::Result<[u8; 32]> {
-    let name = "announce.key";
-    let bytes = match read(dir, name)? {
-        Some(bytes) => bytes,
-        None => keep(dir, name, &random())?,
-    };
-    <[u8; 32]>::try_from(bytes).map_err(|_| foreign(name))
+    raw(dir, "announce.key")
+}
+
+/// What units of the experiment are assigned by, where the configuration does not say: 32 bytes.
+pub(super) fn experiment(dir: &Path) -> io::Result<[u8; 32]> {
+    raw(dir, "experiment.key")
 }
 
 /// What an operator proves to be one with: a line of 64 hexadecimal digits, so that a person and a
@@ -26,6 +26,14 @@ pub(super) fn operator(dir: &Path) -> io::Result<[u8; 32]> {
     };
     let line = std::str::from_utf8(&bytes).map_err(|_| foreign(name))?;
     from_hex(line.trim_end()).ok_or_else(|| foreign(name))
+}
+
+fn raw(dir: &Path, name: &str) -> io::Result<[u8; 32]> {
+    let bytes = match read(dir, name)? {
+        Some(bytes) => bytes,
+        None => keep(dir, name, &random())?,
+    };
+    <[u8; 32]>::try_from(bytes).map_err(|_| foreign(name))
 }
 
 fn random() -> [u8; 32] {

@@ -3,27 +3,35 @@
 
 mod anonymous;
 mod background;
+mod dashboard;
 mod doubts;
+mod families;
 mod jobs;
 mod keys;
 mod listing;
+mod metering;
 mod overview;
 mod purge;
+mod sidecar;
 mod start;
+mod switch;
 
+pub(crate) use families::{Family, Kind};
 pub use jobs::Hashing;
-pub(crate) use overview::{Known, Overview, Standing};
+pub(crate) use overview::{Counts, Known, Overview, Standing, Why};
 pub use start::{StartError, StateError};
+pub(crate) use switch::{Sharing, SwitchError};
 
 use doubts::Questions;
+use switch::Switch;
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, Response, Uri};
+use http::{HeaderMap, Method, Request, Uri};
 use manyhands_catalog::{AssetState, Catalog, Demand, Effect, Failure, JobId, Source};
 use manyhands_metainfo::{AssetPath, Digest, LocalFile, Version, digest_bytes};
 use manyhands_page::{AssetOffer, Policy};
@@ -33,7 +41,10 @@ use tokio::sync::Notify;
 use crate::assets::{Control, Fetch, Rate, Ready, Shelf, Tee};
 use crate::client::{Client, PeerAddress};
 use crate::config::Checked;
-use crate::reserved::{self, Counters, InFlight, OperatorKey, Scripts, SiteDocument, Token};
+use crate::ledger::{Keeper, Ledger, Meter, Visitor, What};
+use crate::reserved::{
+    self, Answer, Beacons, Counters, InFlight, OperatorKey, Ours, Scripts, SiteDocument, Token,
+};
 use crate::stun::Responder;
 use crate::tracker::Tracker;
 
@@ -43,7 +54,12 @@ pub struct Engine(Arc<Inner>);
 
 pub(crate) struct Inner {
     checked: Checked,
+    /// `checked.policy` while the kill switch is thrown: no page is rewritten.
+    quiet: Policy,
+    switch: Switch,
     started: Instant,
+    /// `started`, by the calendar.
+    since: SystemTime,
     catalog: Mutex<Catalog>,
     controls: Mutex<HashMap<JobId, Control>>,
     shelf: Shelf,
@@ -53,11 +69,20 @@ pub(crate) struct Inner {
     questions: Questions,
     in_flight: InFlight,
     scripts: Scripts,
+    ledger: Arc<Ledger>,
+    keeper: Keeper,
+    beacons: Beacons,
+    /// The block that swarms were assigned for.
+    assigned_block: AtomicU64,
+    /// Whether assets came or went since.
+    unassigned: AtomicBool,
     token: Token,
     operator: OperatorKey,
     site: SiteDocument,
     counters: Counters,
     stun: Mutex<Option<Responder>>,
+    /// Set where a web server's module is in front.
+    handout: OnceLock<crate::sidecar::Handout>,
     runtime: OnceLock<Handle>,
     /// Wakes the background work: a job ended, and another may have to be tried again soon.
     alarm: Arc<Notify>,
@@ -71,13 +96,22 @@ pub struct Offered {
     pub sha256: Option<Digest>,
     /// Set when the host should feed the body to the hash worker as it passes.
     pub tee: Option<Tee>,
+    /// Counts the body.
+    pub meter: Meter,
+}
+
+/// What became of demand.
+struct Wanted {
+    ready: bool,
+    /// The job that the body may be hashed for as it passes.
+    tee: Option<JobId>,
 }
 
 impl Engine {
-    /// The policy that every answer is judged by.
+    /// The policy that every answer is judged by, as the kill switch stands at this moment.
     #[must_use]
     pub fn policy(&self) -> &Policy {
-        &self.0.checked.policy
+        if self.sharing().is_on() { &self.0.checked.policy } else { &self.0.quiet }
     }
 
     /// Who sent a request.
@@ -93,16 +127,11 @@ impl Engine {
     }
 
     /// Answers a request below the reserved prefix; `None` for every other path.
-    pub fn reserved<B>(
-        &self,
-        request: &mut Request<B>,
-        client: &Client,
-    ) -> Option<Response<Bytes>> {
+    pub fn reserved<B>(&self, request: &mut Request<B>, client: &Client) -> Option<Answer> {
         self.wake();
         let below = request.uri().path().strip_prefix(self.policy().prefix());
         let path = below.and_then(|below| below.strip_prefix('/'))?.to_owned();
-        let answer = reserved::answer(self, &path, request, client);
-        Some(self.0.in_flight.carry(answer))
+        Some(reserved::answer(self, &path, request, client))
     }
 
     /// Answers for an asset's metainfo by suffix (`/a.iso.torrent`), where that is enabled. A host asks
@@ -113,10 +142,15 @@ impl Engine {
         method: &Method,
         uri: &Uri,
         headers: &HeaderMap,
-    ) -> Option<Response<Bytes>> {
+        client: &Client,
+    ) -> Option<Ours> {
         let enabled = self.0.checked.config.site.suffixes;
-        let answer = enabled.then(|| reserved::beside(self, method, uri, headers)).flatten();
-        answer.map(|answer| self.0.in_flight.carry(answer))
+        let answer = enabled.then(|| reserved::beside(self, method, uri, headers)).flatten()?;
+        let meter = match *method {
+            Method::HEAD => Meter::none(),
+            _ => self.meter(self.visitor(headers, client), What::Overhead(None)),
+        };
+        Some(Ours { response: self.0.in_flight.carry(answer), meter })
     }
 
     /// Takes note of an eligible answer.
@@ -125,6 +159,7 @@ impl Engine {
         offer: &AssetOffer,
         file: Option<&LocalFile>,
         client: &Client,
+        visitor: Visitor,
     ) -> Offered {
         self.0.counters.asset();
         let mut version = offer.version.clone();
@@ -132,8 +167,26 @@ impl Engine {
         if !offer.demand {
             let ready = self.catalog().ready_version(&offer.path) == Some(&version);
             let sha256 = ready.then(|| self.0.shelf.sha256(&offer.path)).flatten();
-            return Offered { sha256, tee: None };
+            // No octets are sent, or another site's.
+            return Offered { sha256, tee: None, meter: self.meter_other(visitor) };
         }
+        let Wanted { ready, tee } = self.wanted(offer, file, client, false);
+        let tee = tee.map(|job| self.tee(job, offer, version, self.0.fetch.is_some()));
+        let sha256 = ready.then(|| self.0.shelf.sha256(&offer.path)).flatten();
+        let what = if ready { What::Shared(&offer.path) } else { What::Unshared };
+        Offered { sha256, tee, meter: self.meter(visitor, what) }
+    }
+
+    /// Tells the catalog of demand. `preload`: admitted at once, as if it was listed.
+    fn wanted(
+        &self,
+        offer: &AssetOffer,
+        file: Option<&LocalFile>,
+        client: &Client,
+        preload: bool,
+    ) -> Wanted {
+        let mut version = offer.version.clone();
+        version.file = file.map(|file| file.identity);
         let source = match (file, &self.0.fetch) {
             (Some(file), _) => Source::File(file.path.as_path().into()),
             (None, fetch) if offer.teeable => Source::Passing { fetch: fetch.is_some() },
@@ -147,12 +200,11 @@ impl Engine {
             prefix: client.prefix().map(|prefix| prefix.to_bits()),
             source: source.clone(),
         };
-        if self.0.checked.config.assets.preload.iter().any(|path| path == offer.path.as_str()) {
+        let listed = &self.0.checked.config.assets.preload;
+        if preload || listed.iter().any(|path| path == offer.path.as_str()) {
             self.preload(offer, &version, source);
         }
         let observed = self.with_catalog(|catalog, now, out| catalog.observe(now, &demand, out));
-        let fetch = self.0.fetch.is_some();
-        let tee = observed.tee.map(|job| self.tee(job, offer, version.clone(), fetch));
         let ready = observed.state == AssetState::Ready;
         if let (true, Some(file)) = (ready, file) {
             self.0.shelf.name_file(&offer.path, file.path.clone(), file.identity);
@@ -160,8 +212,7 @@ impl Engine {
         if ready {
             self.0.shelf.confirm(&offer.path);
         }
-        let sha256 = ready.then(|| self.0.shelf.sha256(&offer.path)).flatten();
-        Offered { sha256, tee }
+        Wanted { ready, tee: observed.tee }
     }
 
     /// Admits a local file at once, as `serve` does with all that is eligible.
@@ -222,6 +273,10 @@ impl Engine {
         &self.0.site
     }
 
+    pub(crate) fn in_flight(&self) -> &InFlight {
+        &self.0.in_flight
+    }
+
     pub(crate) fn token(&self) -> &Token {
         &self.0.token
     }
@@ -259,21 +314,27 @@ impl Engine {
         let result = step(&mut catalog, self.0.started.elapsed(), &mut effects);
         let mut jobs = Vec::new();
         for effect in effects {
+            if let Effect::Retire(_) | Effect::Hide(_) = effect {
+                self.0.unassigned.store(true, Ordering::Relaxed);
+            }
             match effect {
                 Effect::Retire(path) => {
                     if let Some(info_hash) = self.0.shelf.remove(&path) {
                         self.0.tracker.withdraw(&info_hash);
                     }
+                    self.take_back(&path);
                 }
                 Effect::Show(path) => {
                     if let Some(info_hash) = self.0.shelf.show(&path) {
-                        self.0.tracker.issue(info_hash);
+                        self.open_swarm(&path, info_hash);
                     }
+                    self.give(&path);
                 }
                 Effect::Hide(path) => {
                     if let Some(info_hash) = self.0.shelf.hide(&path) {
                         self.0.tracker.withdraw(&info_hash);
                     }
+                    self.take_back(&path);
                 }
                 Effect::Cancel(job) => {
                     if let Some(control) = self.controls().remove(&job) {

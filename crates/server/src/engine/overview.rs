@@ -50,7 +50,74 @@ pub(crate) enum Standing {
     Cold,
 }
 
+/// Why an asset is not shared, or what may be the matter with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Why {
+    /// A stable name.
+    pub(crate) reason: &'static str,
+    /// What is in the way.
+    pub(crate) sentence: &'static str,
+    /// What to do about it.
+    pub(crate) remedy: &'static str,
+}
+
 impl Standing {
+    /// A stable name.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Hashing => "hashing",
+            Self::Queued => "queued",
+            Self::Refused(..) => "refused",
+            Self::Hidden => "hidden",
+            Self::Ready => "ready",
+            Self::Cold => "cold",
+        }
+    }
+
+    /// `None` for what is shared.
+    pub(crate) fn why(self) -> Option<Why> {
+        let (reason, sentence, remedy) = match self {
+            Self::Ready => return None,
+            Self::Cold => (
+                "demand",
+                "It was not asked for often enough yet, or from too few networks ([admission] requests, \
+                 prefixes).",
+                "Nothing to do: it is shared once it is wanted. What is to be shared at once is listed under \
+                 [assets] preload.",
+            ),
+            Self::Queued => (
+                "queue",
+                "It waits for its turn to be hashed.",
+                "Nothing to do; raise [admission] jobs if the queue does not get shorter.",
+            ),
+            Self::Hashing => ("hashing", "It is being read and hashed.", "Nothing to do."),
+            Self::Hidden => (
+                "unconfirmed",
+                "It was hashed, but the last answer for it was not for everybody, or there was none since \
+                 the start; the next one with the same bytes brings it back.",
+                "Ask for it as a visitor without cookies does: manyhands doctor with its address says what is \
+                 in the way.",
+            ),
+            Self::Refused(Refusal::Flapping, _) => (
+                "flapping",
+                "Answers for it differ from one to the next: they may be made for whoever asks.",
+                "Let the server send the same bytes and the same ETag to everybody; several servers behind one \
+                 name must agree on both.",
+            ),
+            Self::Refused(Refusal::NotPublic, _) => (
+                "not_public",
+                "Somebody unknown who asked for it did not get it, or got something else.",
+                "Nothing to do if it is not for everybody; else serve it without a login, from any network.",
+            ),
+            Self::Refused(Refusal::Unreadable, _) => (
+                "unreadable",
+                "Its bytes could not be read, or did not all come; it is tried again.",
+                "See what the log says of it, and whether the site sends the whole file.",
+            ),
+        };
+        Some(Why { reason, sentence, remedy })
+    }
+
     fn rank(self) -> usize {
         match self {
             Self::Hashing => 0,
@@ -77,7 +144,15 @@ impl Counts {
     }
 }
 
+/// No asset's path starts so.
+const NOWHERE: &str = "-";
+
 impl Engine {
+    /// Counts all assets.
+    pub(crate) fn asset_counts(&self) -> Counts {
+        self.overview(NOWHERE).counts
+    }
+
     /// Counts all assets, and names some of those whose path starts with `under`.
     pub(crate) fn overview(&self, under: &str) -> Overview {
         let (now, clock) = (self.0.started.elapsed(), SystemTime::now());

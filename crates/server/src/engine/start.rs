@@ -1,9 +1,9 @@
 use std::collections::HashMap;
 use std::fs;
 use std::io;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, OnceLock};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use manyhands_catalog::{Admission, Catalog, Effect};
 use manyhands_protocol::sdp::Gate;
@@ -11,10 +11,12 @@ use manyhands_protocol::tracker::SwarmConfig;
 use rand::Rng;
 
 use super::doubts::Questions;
+use super::switch::Switch;
 use super::{Engine, Inner, keys};
 use crate::assets::{Fetch, Rate, ReadySettings, Shelf, Store};
 use crate::config::{Checked, Config, Foreign};
-use crate::reserved::{Counters, InFlight, OperatorKey, Scripts, SiteDocument, Token};
+use crate::ledger::{Assignment, Keeper, Ledger, Terms};
+use crate::reserved::{Beacons, Counters, InFlight, OperatorKey, Scripts, SiteDocument, Token};
 use crate::stun::Responder;
 use crate::tracker::Tracker;
 
@@ -56,8 +58,14 @@ impl Engine {
         let state = |source| StateError { dir: dir.display().to_string(), source };
         fs::create_dir_all(dir).map_err(state)?;
         let store = Store::open(dir, &checked.origin).map_err(state)?;
-        let token = Token::new(keys::announce(dir).map_err(state)?);
+        let announce = keys::announce(dir).map_err(state)?;
+        let sums = checked.experiment_dir();
+        let of_experiment = |source| StateError { dir: sums.display().to_string(), source };
+        let ledger = Ledger::new(assignment(&checked).map_err(of_experiment)?);
+        let terms = Terms { billing: checked.billing.clone(), slack: config.policy.slack };
+        let keeper = Keeper::new(Arc::clone(&ledger), sums, terms, config.experiment.keep);
         let operator = OperatorKey::new(keys::operator(dir).map_err(state)?);
+        let switch = Switch::open(dir, config.site.disabled).map_err(state)?;
         let stun = match config.stun.host {
             Some(_) => Some(
                 Responder::bind(config.stun.listen)
@@ -72,6 +80,8 @@ impl Engine {
         };
         let shelf = Shelf::new(store, settings);
         let tracker = Tracker::new(swarms(config), rand::rng().next_u64());
+        tracker.set_open(switch.sharing().is_on());
+        ledger.pause(!switch.sharing().is_on());
         let mut catalog = Catalog::new(admission(config));
         let mut effects = Vec::new();
         shelf.restore(|record| {
@@ -84,7 +94,10 @@ impl Engine {
             }
         }
         let inner = Inner {
+            quiet: checked.policy.clone().with_pages(false),
+            switch,
             started: Instant::now(),
+            since: SystemTime::now(),
             catalog: Mutex::new(catalog),
             controls: Mutex::new(HashMap::new()),
             shelf,
@@ -93,12 +106,18 @@ impl Engine {
             rate: Rate::new(config.admission.rate),
             questions: Questions::default(),
             in_flight: InFlight::default(),
-            scripts: Scripts::new(config.site.disabled),
-            token,
+            scripts: Scripts::default(),
+            ledger,
+            keeper,
+            beacons: Beacons::new(announce),
+            assigned_block: AtomicU64::new(u64::MAX),
+            unassigned: AtomicBool::new(true),
+            token: Token::new(announce),
             operator,
             site: SiteDocument::default(),
             counters: Counters::default(),
             stun: Mutex::new(stun),
+            handout: OnceLock::new(),
             runtime: OnceLock::new(),
             alarm: Arc::default(),
             warned: AtomicBool::new(false),
@@ -106,6 +125,18 @@ impl Engine {
         };
         Ok(Self(Arc::new(inner)))
     }
+}
+
+/// The experiment, if one is configured.
+fn assignment(checked: &Checked) -> io::Result<Option<Assignment>> {
+    let Checked { design: Some(design), config, origin, .. } = checked else { return Ok(None) };
+    fs::create_dir_all(checked.experiment_dir())?;
+    let section = &config.experiment;
+    let salt = match &section.salt {
+        Some(salt) => salt.clone().into_bytes(),
+        None => keys::experiment(checked.experiment_dir())?.to_vec(),
+    };
+    Ok(Some(Assignment::new(*design, &salt, origin.clone(), section.days)))
 }
 
 fn admission(config: &Config) -> Admission {

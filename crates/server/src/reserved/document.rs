@@ -3,9 +3,10 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use http::header::{CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
+use http::header::{CONTENT_LENGTH, ETAG};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
 use manyhands_metainfo::Digest;
+use manyhands_page::{OF_BODY, has_version};
 
 const REPR_DIGEST: HeaderName = HeaderName::from_static("repr-digest");
 
@@ -57,11 +58,11 @@ pub(super) fn finish(
     mut response: Response<Bytes>,
 ) -> Response<Bytes> {
     let known = response.status() == StatusCode::OK
-        && response.headers().get(ETAG).is_some_and(|etag| matches(request, etag));
+        && response.headers().get(ETAG).is_some_and(|etag| has_version(request, etag.as_bytes()));
     if known {
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         response.body_mut().clear();
-        for name in [CONTENT_TYPE, CONTENT_DISPOSITION, REPR_DIGEST] {
+        for name in OF_BODY {
             response.headers_mut().remove(name);
         }
     } else if *method == Method::HEAD {
@@ -70,12 +71,4 @@ pub(super) fn finish(
         response.body_mut().clear();
     }
     response
-}
-
-/// Weak comparison of RFC 9110 section 13.1.2; our own tags hold no comma.
-fn matches(headers: &HeaderMap, etag: &HeaderValue) -> bool {
-    let opaque = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
-    let Ok(etag) = etag.to_str().map(opaque) else { return false };
-    let mut fields = headers.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
-    fields.any(|value| value.split(',').any(|tag| tag.trim() == "*" || opaque(tag) == etag))
 }

@@ -86,6 +86,13 @@ impl Form {
     }
 }
 
+/// What is answered of an asset, whoever asks: its manifest, but for the swarm, and every form, uncompressed.
+pub(crate) fn forms(engine: &Engine, ready: &Ready) -> [Response<Bytes>; 5] {
+    let of = |form: Form| form.answer(engine, ready);
+    let manifest = super::manifest_of(engine, ready, &http::HeaderMap::new());
+    [manifest, of(Form::Torrent), of(Form::Magnet), of(Form::Meta4), of(Form::Sha256)]
+}
+
 /// Answers below the prefix.
 pub(super) fn answer(asked: &Asked<'_>, form: Form, asset: &str) -> Response<Bytes> {
     ready(asked.engine, asset).map_or_else(unshared, |ready| form.answer(asked.engine, &ready))

@@ -3,12 +3,16 @@
 //! Front door: [`answer`]. It knows every path below the prefix; each answer is small and in memory.
 //! [`beside`] gives the metainfo of an asset under the asset's own address.
 
+mod answer;
+mod beacon;
 mod disposition;
 mod document;
 mod encoded;
+mod experiment;
 mod in_flight;
 mod list;
 mod metainfo;
+mod metrics;
 mod operator;
 mod purge;
 mod query;
@@ -16,7 +20,10 @@ mod scripts;
 mod site;
 mod status;
 mod suffix;
+mod switch;
 
+pub use answer::{Answer, AwaitedBody, Ours};
+pub(crate) use beacon::Beacons;
 pub(crate) use document::Document;
 pub(crate) use encoded::Encoded;
 pub(crate) use in_flight::InFlight;
@@ -26,28 +33,39 @@ pub(crate) use site::{SiteDocument, Token};
 pub(crate) use status::Counters;
 pub(crate) use suffix::beside;
 
+pub(crate) use metainfo::forms;
+
 use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri};
+use manyhands_experiment::Arm;
 use manyhands_metainfo::{AssetPath, Digest};
 
 use self::metainfo::Form;
+use crate::assets::Ready;
 use crate::client::Client;
+use crate::config::ConsentMode;
 use crate::engine::Engine;
+use crate::ledger::{Assignment, Visitor};
 
 const NO_CACHE: HeaderValue = HeaderValue::from_static("no-cache");
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 const IMMUTABLE: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
 /// Bounds how long a client may act on a manifest after the asset changed.
 const BRIEF: HeaderValue = HeaderValue::from_static("public, max-age=0, must-revalidate");
+const BRIEF_PRIVATE: HeaderValue = HeaderValue::from_static("private, max-age=0, must-revalidate");
 const SWARM: HeaderName = HeaderName::from_static("manyhands-swarm");
 
-/// A request below the prefix, without its body: none of the answers needs one.
+/// A request below the prefix, without its body.
 pub(super) struct Asked<'a> {
     engine: &'a Engine,
+    method: &'a Method,
     uri: &'a Uri,
     headers: &'a HeaderMap,
     client: &'a Client,
+    visitor: Visitor,
+    /// What the host says of this request's part of the site, in the configuration's stead.
+    consent: Option<ConsentMode>,
 }
 
 /// Answers a request below the reserved prefix; `path` is what follows the prefix.
@@ -56,32 +74,48 @@ pub(crate) fn answer<B>(
     path: &str,
     request: &mut Request<B>,
     client: &Client,
-) -> Response<Bytes> {
+) -> Answer {
+    let visitor = engine.visitor(request.headers(), client);
     if path == "tracker" {
-        return crate::tracker::upgrade(engine, request, client);
+        let response = crate::tracker::upgrade(engine, request, client);
+        return Answer::Ready(answer::ours(engine, visitor, &Method::GET, path, response));
     }
     let (method, uri, headers) = (request.method(), request.uri(), request.headers());
-    let asked = Asked { engine, uri, headers, client };
+    let consent = request.extensions().get().copied();
+    let asked = Asked { engine, method, uri, headers, client, visitor, consent };
     let mut response = match (path, method) {
+        ("beacon", &Method::POST) => match answer::awaited(&asked) {
+            Ok(awaited) => return Answer::Awaited(awaited),
+            Err(refusal) => refusal.into(),
+        },
         ("purge", &Method::POST) => purge::answer(&asked),
-        ("purge", _) => not_allowed("POST"),
+        ("switch", &Method::POST) => switch::answer(&asked),
+        ("purge" | "switch", _) => not_allowed("POST"),
         (_, &Method::GET | &Method::HEAD) => document::finish(method, headers, route(&asked, path)),
         _ => not_allowed("GET, HEAD"),
     };
     response.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    response
+    let response = engine.in_flight().carry(response);
+    Answer::Ready(answer::ours(engine, visitor, method, path, response))
 }
 
 fn route(asked: &Asked<'_>, path: &str) -> Response<Bytes> {
     let Asked { engine, headers, .. } = *asked;
     match path {
-        "loader.js" | "client.js" | "sw.js" => engine.scripts().answer(path, headers),
-        "site.json" => site::answer(engine, headers),
+        "loader.js" | "client.js" | "diagnostics.js" | "sw.js" => {
+            engine.scripts().answer(path, engine.sharing(), headers)
+        }
+        "site.json" => site::answer(asked),
+        "beacon" => beacon::token(asked),
+        "experiment.json" => experiment::answer(asked, experiment::Form::Json),
+        "experiment.csv" => experiment::answer(asked, experiment::Form::Csv),
+        "metrics" => metrics::answer(asked),
         "assets" => list::for_people(asked),
+        "dashboard" => dashboard(asked),
         "assets.json" => list::for_programs(asked),
         "status.json" => status::answer(asked),
         _ => match path.split_once('/') {
-            Some(("manifest", asset)) => manifest(engine, asset, headers),
+            Some(("manifest", asset)) => manifest(asked, asset),
             Some(("digests", rest)) => digests(engine, rest),
             Some((form, asset)) if let Some(form) = Form::of(form) => {
                 metainfo::answer(asked, form, asset)
@@ -91,14 +125,41 @@ fn route(asked: &Asked<'_>, path: &str) -> Response<Bytes> {
     }
 }
 
-fn manifest(engine: &Engine, asset: &str, headers: &HeaderMap) -> Response<Bytes> {
-    let Some(ready) = asset_path(asset).and_then(|path| engine.ready(&path)) else {
-        return unshared();
+fn dashboard(asked: &Asked<'_>) -> Response<Bytes> {
+    if !operator::asks(asked) {
+        return operator::asked_for_key(asked);
+    }
+    let figures = asked.engine.keeper().figures();
+    let mut response = crate::operator::dashboard(asked.engine, asked.headers, &figures);
+    operator::for_the_operator(&mut response);
+    response
+}
+
+fn manifest(asked: &Asked<'_>, asset: &str) -> Response<Bytes> {
+    let Asked { engine, headers, .. } = *asked;
+    let Some(path) = asset_path(asset) else { return unshared() };
+    let Some(ready) = engine.ready(&path) else { return unshared() };
+    let ledger = engine.ledger();
+    // A client asks once a page view and asset, whatever the answer; when it asks again it says so.
+    if *asked.method == Method::GET && asked.uri.query() != Some("again") {
+        ledger.demand(&path, ready.record.hashes.length, &asked.visitor);
+    }
+    let mut response = manifest_of(engine, &ready, headers);
+    let swarm = match ledger.arm(&path, &asked.visitor) {
+        Arm::P2p if engine.sharing().is_on() => engine.tracker().swarm_header(&ready.info_hash),
+        Arm::P2p | Arm::Http | Arm::Untouched => HeaderValue::from_static("off"),
     };
-    let mut response = ready.manifest.answer(headers, "application/json");
-    response.headers_mut().insert(CACHE_CONTROL, BRIEF);
-    let swarm = engine.tracker().swarm_header(&ready.info_hash);
     response.headers_mut().insert(SWARM, swarm);
+    response
+}
+
+/// A manifest, but for the swarm.
+fn manifest_of(engine: &Engine, ready: &Ready, headers: &HeaderMap) -> Response<Bytes> {
+    let mut response = ready.manifest.answer(headers, "application/json");
+    // Where visitors are in arms, the next one may be in another.
+    let by_visitor = engine.ledger().assignment().is_some_and(Assignment::is_by_visitor);
+    let kept = if by_visitor { BRIEF_PRIVATE } else { BRIEF };
+    response.headers_mut().insert(CACHE_CONTROL, kept);
     response
 }
 

@@ -5,7 +5,7 @@
 
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
-use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use http::{HeaderValue, Response, StatusCode};
 use manyhands_metainfo::AssetPath;
 
 use super::{Asked, operator, plain, query};
@@ -19,11 +19,8 @@ pub(super) fn answer(asked: &Asked<'_>) -> Response<Bytes> {
     if !operator::asks(asked) {
         return operator::refused(asked);
     }
-    let mut response = if !is_deliberate(asked.headers) {
-        plain(
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "purge needs Content-Type: application/json, and no page of another site",
-        )
+    let mut response = if !operator::is_deliberate(asked.headers) {
+        operator::not_deliberate("purge")
     } else {
         match parse(asked.uri.query().unwrap_or_default()) {
             Ok(targets) => purged(asked.engine, &targets),
@@ -46,19 +43,6 @@ fn purged(engine: &Engine, targets: &[Target]) -> Response<Bytes> {
     let mut response = Response::new(format!("{{\"purged\": {purged}}}\n").into());
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
-}
-
-/// Whether no page of another site made the operator's browser send this (cross-site request forgery): a
-/// form can't send this media type, a script has to ask first (CORS), which is never answered, and
-/// browsers say where a request comes from.
-fn is_deliberate(headers: &HeaderMap) -> bool {
-    let json =
-        headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).is_some_and(|value| {
-            let essence = value.split(';').next().unwrap_or_default();
-            essence.trim().eq_ignore_ascii_case("application/json")
-        });
-    let mut from = headers.get_all("sec-fetch-site").iter();
-    json && from.all(|site| site == "same-origin" || site == "none")
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -150,35 +134,6 @@ mod tests {
         assert_eq!(parse(&many(1_000)).map(|targets| targets.len()), Ok(1_000));
         assert!(parse(&many(1_001)).is_err());
         assert!(parse(&format!("path=/{}", "a".repeat(MOST_BYTES))).is_err());
-    }
-
-    #[test]
-    fn what_a_page_of_another_site_can_send_is_not_deliberate() {
-        let sent = |fields: &[(&'static str, &'static str)]| {
-            let mut headers = HeaderMap::new();
-            for (name, value) in fields {
-                headers.append(*name, HeaderValue::from_static(value));
-            }
-            is_deliberate(&headers)
-        };
-        let json = ("content-type", "application/json");
-        assert!(sent(&[json]));
-        assert!(sent(&[("content-type", "Application/JSON; charset=utf-8")]));
-        assert!(sent(&[json, ("sec-fetch-site", "same-origin")]));
-        assert!(sent(&[json, ("sec-fetch-site", "none")]));
-        assert!(!sent(&[]));
-        for simple in [
-            "text/plain",
-            "application/x-www-form-urlencoded",
-            "multipart/form-data; boundary=x",
-            "text/plain; application/json",
-        ] {
-            assert!(!sent(&[("content-type", simple)]), "{simple}");
-        }
-        for site in ["cross-site", "same-site", ""] {
-            assert!(!sent(&[json, ("sec-fetch-site", site)]), "{site}");
-        }
-        assert!(!sent(&[json, ("sec-fetch-site", "none"), ("sec-fetch-site", "cross-site")]));
     }
 
     /// A path as people say it, without dot segments.

@@ -4,16 +4,20 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 use hmac::{Hmac, KeyInit, Mac};
 use http::header::CACHE_CONTROL;
-use http::{HeaderMap, Response};
+use http::{HeaderValue, Response};
+use manyhands_experiment::{Arm, Design};
 use serde::Serialize;
 use sha2::Sha256;
 
-use super::{Encoded, NO_CACHE};
+use super::{Asked, Encoded, NO_CACHE};
 use crate::config::{Checked, ConsentMode, Reseed};
 use crate::engine::Engine;
+use crate::ledger::Assignment;
 
 /// How long a worker may go on without hearing from the site, and how long an announce token lives.
 const LEASE: Duration = Duration::from_secs(24 * 3600);
+
+const PRIVATE_NO_CACHE: HeaderValue = HeaderValue::from_static("private, no-cache");
 
 /// `site.json`: what the client needs of this site.
 #[derive(Serialize)]
@@ -30,6 +34,8 @@ struct Site<'a> {
     stun: Vec<&'a str>,
     mirrors: [&'a str; 0],
     reseed: Reseed,
+    /// The experiment's design, where one runs.
+    experiment: Option<&'static str>,
 }
 
 #[derive(Serialize)]
@@ -49,37 +55,58 @@ struct Limits {
     cache: u64,
 }
 
-/// The document, made once an hour: the announce token in it changes no faster.
+/// The document, made once an hour and mode of consent: the announce token in it changes no faster. The kill switch has it made
+/// anew.
 #[derive(Debug, Default)]
 pub(crate) struct SiteDocument {
-    made: Mutex<Option<(u64, Arc<Encoded>)>>,
+    made: Mutex<Vec<Made>>,
 }
 
-pub(super) fn answer(engine: &Engine, headers: &HeaderMap) -> Response<Bytes> {
+#[derive(Debug)]
+struct Made {
+    /// Expiry of the token, whether sharing was off, and how visitors are asked.
+    of: (u64, bool, ConsentMode),
+    usual: Arc<Encoded>,
+    /// What visitors of the arm `untouched` get: as if sharing was switched off.
+    untouched: Arc<Encoded>,
+}
+
+pub(super) fn answer(asked: &Asked<'_>) -> Response<Bytes> {
+    let Asked { engine, headers, visitor, consent, .. } = *asked;
+    let consent = consent.unwrap_or(engine.checked().config.consent.mode);
     let expiry = Token::expiry(SystemTime::now());
+    let of = (expiry, !engine.sharing().is_on(), consent);
     let mut made = engine.site().made.lock().unwrap_or_else(PoisonError::into_inner);
-    let document = match &*made {
-        Some((of, document)) if *of == expiry => Arc::clone(document),
-        _ => {
-            let document = Arc::new(Encoded::new(document(engine, expiry)));
-            *made = Some((expiry, Arc::clone(&document)));
-            document
-        }
-    };
+    if !made.iter().any(|made| made.of == of) {
+        let encoded =
+            |disabled| Arc::new(Encoded::new(document(engine, expiry, disabled, consent)));
+        made.retain(|made| (made.of.0, made.of.1) == (of.0, of.1));
+        made.push(Made { of, usual: encoded(of.1), untouched: encoded(true) });
+    }
+    let arm = visitor.bucket.zip(engine.ledger().assignment());
+    let arm = arm.map(|(bucket, assignment)| assignment.arm_of_bucket(bucket));
+    let chosen = made.iter().find(|made| made.of == of).map(|made| match arm {
+        Some(Arm::Untouched) => Arc::clone(&made.untouched),
+        _ => Arc::clone(&made.usual),
+    });
     drop(made);
+    let document = chosen.expect("made above, under the same lock");
     let mut response = document.answer(headers, "application/json");
-    response.headers_mut().insert(CACHE_CONTROL, NO_CACHE);
+    // Where visitors are in arms, the next one may be in another.
+    let by_visitor = engine.ledger().assignment().is_some_and(Assignment::is_by_visitor);
+    let kept = if by_visitor { PRIVATE_NO_CACHE } else { NO_CACHE };
+    response.headers_mut().insert(CACHE_CONTROL, kept);
     response
 }
 
-fn document(engine: &Engine, expiry: u64) -> Vec<u8> {
+fn document(engine: &Engine, expiry: u64, disabled: bool, consent: ConsentMode) -> Vec<u8> {
     let Checked { config, origin, policy, stun_url, .. } = engine.checked();
     let site = Site {
         v: 1,
         origin,
-        disabled: config.site.disabled,
+        disabled,
         lease: LEASE.as_secs(),
-        consent: config.consent.mode,
+        consent,
         assets: Assets {
             extensions: policy.extensions().collect(),
             min_size: config.assets.min_size,
@@ -94,6 +121,10 @@ fn document(engine: &Engine, expiry: u64) -> Vec<u8> {
         stun: stun_url.as_deref().into_iter().collect(),
         mirrors: [],
         reseed: config.swarm.reseed,
+        experiment: engine.checked().design.map(|design| match design {
+            Design::Crossover { .. } => "crossover",
+            Design::Visitors { .. } => "visitors",
+        }),
     };
     serde_json::to_vec(&site).unwrap_or_default()
 }
@@ -138,7 +169,7 @@ impl Token {
     }
 }
 
-fn from_hex(text: &str) -> Option<[u8; 16]> {
+pub(super) fn from_hex(text: &str) -> Option<[u8; 16]> {
     let mut bytes = [0; 16];
     if text.len() != 32 || !text.is_ascii() {
         return None;

@@ -1,11 +1,9 @@
-use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::UNIX_EPOCH;
 
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Response, StatusCode};
-use manyhands_catalog::Refusal;
 use manyhands_page::Reason;
 use serde::Serialize;
 
@@ -13,33 +11,64 @@ use super::{Asked, operator, plain, query};
 use crate::engine::{Engine, Known, Overview, Standing};
 
 /// What happened to the answers that passed, so that "nothing happens" has a reason.
-#[derive(Debug, Default)]
+///
+/// Every request counts here, on whatever thread: no lock, and no order among the counts.
+#[derive(Debug)]
 pub(crate) struct Counters {
-    counts: Mutex<Counts>,
+    pages: AtomicU64,
+    assets: AtomicU64,
+    /// In the order of [`Reason::ALL`].
+    passed: [AtomicU64; Reason::ALL.len()],
 }
 
-#[derive(Debug, Default)]
-struct Counts {
-    pages: u64,
-    assets: u64,
-    passed: BTreeMap<&'static str, (u64, Reason)>,
+impl Default for Counters {
+    fn default() -> Self {
+        let passed = std::array::from_fn(|_| AtomicU64::default());
+        Self { pages: AtomicU64::default(), assets: AtomicU64::default(), passed }
+    }
 }
 
 impl Counters {
     pub(crate) fn page(&self) {
-        self.lock().pages += 1;
+        self.add_pages(1);
+    }
+
+    pub(crate) fn add_pages(&self, more: u64) {
+        self.pages.fetch_add(more, Ordering::Relaxed);
     }
 
     pub(crate) fn asset(&self) {
-        self.lock().assets += 1;
+        self.assets.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(crate) fn passed(&self, reason: Reason) {
-        self.lock().passed.entry(reason.name()).or_insert((0, reason)).0 += 1;
+        self.add_passed(reason, 1);
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Counts> {
-        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    pub(crate) fn add_passed(&self, reason: Reason, more: u64) {
+        // The order of declaration is that of `Reason::ALL`.
+        if let Some(count) = self.passed.get(reason as usize) {
+            count.fetch_add(more, Ordering::Relaxed);
+        }
+    }
+
+    /// Pages that got the tag.
+    pub(crate) fn pages(&self) -> u64 {
+        self.pages.load(Ordering::Relaxed)
+    }
+
+    /// Answers with files that may be shared.
+    pub(crate) fn assets(&self) -> u64 {
+        self.assets.load(Ordering::Relaxed)
+    }
+
+    /// The others, by reason, where there are any; in the order of the reasons' names.
+    pub(crate) fn reasons(&self) -> Vec<(Reason, u64)> {
+        let counts = self.passed.iter().map(|count| count.load(Ordering::Relaxed));
+        let mut counts: Vec<_> =
+            Reason::ALL.iter().copied().zip(counts).filter(|(_, count)| *count > 0).collect();
+        counts.sort_unstable_by_key(|(reason, _)| reason.name());
+        counts
     }
 }
 
@@ -47,6 +76,7 @@ impl Counters {
 #[derive(Serialize)]
 struct Status<'a> {
     v: u8,
+    sharing: &'static str,
     pages: u64,
     asset_answers: u64,
     passed_through: Vec<Passed>,
@@ -121,15 +151,12 @@ fn under(text: &str) -> Option<String> {
 }
 
 fn status(engine: &Engine, under: &str) -> Response<Bytes> {
-    let (pages, asset_answers, passed_through) = {
-        let counts = engine.counters().lock();
-        let passed = counts.passed.iter().map(|(name, (answers, reason))| Passed {
-            reason: name,
-            sentence: reason.sentence(),
-            answers: *answers,
-        });
-        (counts.pages, counts.assets, passed.collect())
-    };
+    let counters = engine.counters();
+    let passed_through = counters.reasons().into_iter().map(|(reason, answers)| Passed {
+        reason: reason.name(),
+        sentence: reason.sentence(),
+        answers,
+    });
     let Overview { counts, assets, omitted } = engine.overview(under);
     let mut jobs: Vec<Job> = engine
         .hashing()
@@ -139,9 +166,10 @@ fn status(engine: &Engine, under: &str) -> Response<Bytes> {
     jobs.sort_unstable_by(|one, other| one.path.cmp(&other.path));
     let status = Status {
         v: 1,
-        pages,
-        asset_answers,
-        passed_through,
+        sharing: engine.sharing().name(),
+        pages: counters.pages(),
+        asset_answers: counters.assets(),
+        passed_through: passed_through.collect(),
         counts: States {
             cold: counts.cold,
             queued: counts.queued,
@@ -169,41 +197,16 @@ fn swarm(known: &Known, engine: &Engine) -> Option<String> {
 
 impl<'a> Asset<'a> {
     fn of(known: &'a Known, swarm: Option<String>) -> Self {
-        let because = |reason, sentence| Some(Why { reason, sentence, until: None });
-        let (state, why) = match known.standing {
-            Standing::Ready => ("ready", None),
-            Standing::Cold => ("cold", because("demand", DEMAND)),
-            Standing::Queued => ("queued", because("queue", "It waits for its turn to be hashed.")),
-            Standing::Hashing => ("hashing", because("hashing", "It is being read and hashed.")),
-            Standing::Hidden => ("hidden", because("unconfirmed", UNCONFIRMED)),
-            Standing::Refused(refusal, until) => {
-                let (reason, sentence) = refused(refusal);
-                let until = until.duration_since(UNIX_EPOCH).ok().map(|since| since.as_secs());
-                ("refused", Some(Why { reason, sentence, until }))
-            }
+        let until = match known.standing {
+            Standing::Refused(_, until) => until.duration_since(UNIX_EPOCH).ok(),
+            _ => None,
         };
-        Self { path: known.path.as_str(), state, swarm, why }
-    }
-}
-
-const DEMAND: &str = "It was not asked for often enough yet, or from too few networks ([admission] \
-                      requests, prefixes).";
-const UNCONFIRMED: &str = "It was hashed, but the last answer for it was not for everybody, or there was \
-                           none since the start; the next one with the same bytes brings it back.";
-
-fn refused(refusal: Refusal) -> (&'static str, &'static str) {
-    match refusal {
-        Refusal::Flapping => (
-            "flapping",
-            "Answers for it differ from one to the next: they may be made for whoever asks.",
-        ),
-        Refusal::NotPublic => (
-            "not_public",
-            "Somebody unknown who asked for it did not get it, or got something else.",
-        ),
-        Refusal::Unreadable => {
-            ("unreadable", "Its bytes could not be read, or did not all come; it is tried again.")
-        }
+        let why = known.standing.why().map(|why| Why {
+            reason: why.reason,
+            sentence: why.sentence,
+            until: until.map(|since| since.as_secs()),
+        });
+        Self { path: known.path.as_str(), state: known.standing.name(), swarm, why }
     }
 }
 
@@ -211,6 +214,7 @@ fn refused(refusal: Refusal) -> (&'static str, &'static str) {
 mod tests {
     use std::time::Duration;
 
+    use manyhands_catalog::Refusal;
     use manyhands_metainfo::AssetPath;
 
     use super::*;
@@ -238,6 +242,31 @@ mod tests {
             let refused = matches!(standing, Standing::Refused(..));
             assert_eq!(json.get("until").is_some_and(|at| *at == 1_800_000_000), refused);
         }
+    }
+
+    #[test]
+    fn each_reason_is_counted_by_itself_on_however_many_threads() {
+        let counters = Counters::default();
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    for (at, reason) in Reason::ALL.iter().enumerate() {
+                        (0..at).for_each(|_| counters.passed(*reason));
+                    }
+                    counters.page();
+                    counters.asset();
+                });
+            }
+        });
+        let reasons = counters.reasons();
+        // The first was never met.
+        assert_eq!(reasons.len(), Reason::ALL.len() - 1);
+        for (reason, count) in &reasons {
+            let at = Reason::ALL.iter().position(|one| one == reason).unwrap();
+            assert_eq!(*count, 4 * at as u64, "{reason:?}");
+        }
+        assert!(reasons.is_sorted_by_key(|(reason, _)| reason.name()));
+        assert_eq!((counters.pages(), counters.assets()), (4, 4));
     }
 
     #[test]

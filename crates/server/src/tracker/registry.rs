@@ -1,3 +1,4 @@
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -5,7 +6,9 @@ use std::time::{Duration, Instant};
 
 use http::HeaderValue;
 use manyhands_metainfo::InfoHash;
-use manyhands_protocol::tracker::{CloseReason, ConnectionId, Effect, Prefix, SwarmConfig, Swarms};
+use manyhands_protocol::tracker::{
+    CloseReason, ConnectionId, Effect, Prefix, Scrape, SwarmConfig, Swarms,
+};
 use tokio::sync::mpsc;
 
 /// Sockets at once from one IPv4 address or IPv6 /64; the swarm bounds them in all.
@@ -27,6 +30,8 @@ struct State {
     addresses: HashMap<IpAddr, usize>,
     next: u64,
     effects: Vec<Effect>,
+    /// Whether sockets are admitted.
+    open: bool,
 }
 
 /// What a socket's task is told to do.
@@ -34,6 +39,8 @@ struct State {
 pub(super) enum Outgoing {
     Text(String),
     Close(CloseReason),
+    /// Close, because the operator switched sharing off.
+    SwitchedOff,
 }
 
 /// A registered socket; dropping it leaves every swarm.
@@ -52,6 +59,7 @@ impl Tracker {
             addresses: HashMap::new(),
             next: 0,
             effects: Vec::new(),
+            open: true,
         };
         Self { started: Instant::now(), state: Mutex::new(state) }
     }
@@ -69,12 +77,42 @@ impl Tracker {
         state.deliver();
     }
 
-    /// The value of `Manyhands-Swarm`: `<complete>/<incomplete>`.
+    /// Admits sockets; or closes all there are and refuses new ones.
+    pub(crate) fn set_open(&self, open: bool) {
+        let mut state = self.lock();
+        state.open = open;
+        if !open {
+            // Without its outbox a socket's task ends when it has sent what is in it, or finds it full.
+            for (_, outbox) in state.outboxes.drain() {
+                let _ = outbox.try_send(Outgoing::SwitchedOff);
+            }
+        }
+    }
+
+    pub(crate) fn is_open(&self) -> bool {
+        self.lock().open
+    }
+
+    /// The value of `Manyhands-Swarm`: `<complete>/<incomplete>`, or `off`.
     pub(crate) fn swarm_header(&self, info_hash: &InfoHash) -> HeaderValue {
-        let scrape = self.lock().swarms.scrape(info_hash);
+        let state = self.lock();
+        let scrape = state.swarms.scrape(info_hash).filter(|_| state.open);
+        drop(state);
         scrape
             .and_then(|scrape| format!("{}/{}", scrape.complete, scrape.incomplete).try_into().ok())
             .unwrap_or(HeaderValue::from_static("off"))
+    }
+
+    /// The largest swarms, and how many have anybody in them.
+    pub(crate) fn busiest(&self, most: usize) -> (Vec<(InfoHash, Scrape)>, usize) {
+        let mut active: Vec<_> = self.lock().swarms.active().collect();
+        let all = active.len();
+        // Equal ones in a fixed order, so that a page that shows them does not jump.
+        active.sort_unstable_by_key(|(info_hash, size)| {
+            (Reverse(size.complete + size.incomplete), *info_hash)
+        });
+        active.truncate(most);
+        (active, all)
     }
 
     /// Sockets open now.
@@ -100,6 +138,9 @@ impl Tracker {
         let now = self.now();
         let address = address.map(network);
         let mut state = self.lock();
+        if !state.open {
+            return None;
+        }
         if let Some(address) = address {
             let open = state.addresses.entry(address).or_default();
             // Loopback is a proxy in front that was not declared trusted, or a developer.

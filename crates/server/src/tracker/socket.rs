@@ -2,7 +2,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
-use manyhands_protocol::tracker::{CloseReason, MAX_MESSAGE_BYTES, Prefix};
+use manyhands_protocol::tracker::{MAX_MESSAGE_BYTES, Prefix};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_tungstenite::WebSocketStream;
@@ -11,6 +11,7 @@ use tokio_tungstenite::tungstenite::{Bytes, Error, Message};
 
 use super::Tracker;
 use super::registry::Outgoing;
+use crate::ledger::Meter;
 
 /// A silent socket is pinged this often, and closed after three pings without a sign of life.
 const PING: Duration = Duration::from_secs(30);
@@ -26,6 +27,7 @@ pub(super) async fn run<S>(
     stream: S,
     address: Option<IpAddr>,
     prefix: Option<Prefix>,
+    meter: &mut Meter,
 ) where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -47,8 +49,17 @@ pub(super) async fn run<S>(
         tokio::select! {
             outgoing = inbox.recv() => {
                 let message = match outgoing {
-                    Some(Outgoing::Text(text)) => Message::text(text),
-                    Some(Outgoing::Close(reason)) => Message::Close(Some(close_frame(reason))),
+                    Some(Outgoing::Text(text)) => {
+                        meter.sent(text.len());
+                        Message::text(text)
+                    }
+                    Some(Outgoing::Close(reason)) => {
+                        Message::Close(Some(close_frame(reason.code(), reason.sentence())))
+                    }
+                    // Going away (RFC 6455 section 7.4.1).
+                    Some(Outgoing::SwitchedOff) => {
+                        Message::Close(Some(close_frame(1001, "sharing is switched off")))
+                    }
                     None => break,
                 };
                 let last = message.is_close();
@@ -59,6 +70,7 @@ pub(super) async fn run<S>(
             incoming = timeout_at(deadline, socket.next()) => match incoming {
                 Ok(Some(Ok(Message::Text(text)))) => {
                     deadline = Instant::now() + SILENCE;
+                    meter.sent(text.len());
                     registration.handle(&text);
                 }
                 Ok(Some(Ok(Message::Ping(_) | Message::Pong(_)))) if controls < MOST_CONTROLS => {
@@ -85,6 +97,6 @@ pub(super) async fn run<S>(
     let _ = timeout(WRITE, socket.close(None)).await;
 }
 
-fn close_frame(reason: CloseReason) -> CloseFrame {
-    CloseFrame { code: reason.code().into(), reason: reason.sentence().into() }
+fn close_frame(code: u16, sentence: &'static str) -> CloseFrame {
+    CloseFrame { code: code.into(), reason: sentence.into() }
 }

@@ -7,12 +7,14 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version};
 use hyper_util::rt::TokioIo;
+use manyhands_experiment::Arm;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use super::socket;
 use crate::client::Client;
 use crate::config::{Checked, Foreign};
 use crate::engine::Engine;
+use crate::ledger::What;
 use crate::reserved::plain;
 
 /// Answers the WebSocket handshake (RFC 6455 section 4.2) and hands the connection to the tracker.
@@ -38,6 +40,15 @@ pub(crate) fn upgrade<B>(
     if !(open || known && same_site(headers, checked)) {
         return plain(StatusCode::FORBIDDEN, "this tracker serves the pages of its own site");
     }
+    if !engine.tracker().is_open() {
+        return plain(StatusCode::SERVICE_UNAVAILABLE, "sharing is switched off on this site");
+    }
+    let visitor = engine.visitor(headers, client);
+    let arm = visitor.bucket.zip(engine.ledger().assignment());
+    if arm.is_some_and(|(bucket, assignment)| assignment.arm_of_bucket(bucket) != Arm::P2p) {
+        return plain(StatusCode::FORBIDDEN, "this visitor takes no part");
+    }
+    let mut meter = engine.meter(visitor, What::Overhead(None));
     let (engine, client) = (engine.clone(), *client);
     let accept = derive_accept_key(key.as_bytes());
     let upgraded = hyper::upgrade::on(request);
@@ -45,7 +56,8 @@ pub(crate) fn upgrade<B>(
         match upgraded.await {
             Ok(stream) => {
                 let stream = TokioIo::new(stream);
-                socket::run(engine.tracker(), stream, client.address(), client.prefix()).await;
+                let (address, prefix) = (client.address(), client.prefix());
+                socket::run(engine.tracker(), stream, address, prefix, &mut meter).await;
             }
             Err(error) => tracing::debug!(%error, "a tracker connection was not upgraded"),
         }

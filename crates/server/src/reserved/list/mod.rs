@@ -16,6 +16,7 @@ use manyhands_metainfo::AssetPath;
 use super::{Asked, BRIEF, operator, plain, query};
 use crate::assets::Listed;
 use crate::engine::Engine;
+use crate::text::decoded;
 
 /// Most assets in one answer, and in one where the request does not say.
 const MOST: usize = 1_000;
@@ -137,11 +138,6 @@ impl Shown {
         }
         Self { assets, next, total: engine.listed_total() }
     }
-}
-
-/// The path as a person reads it.
-fn decoded(path: &AssetPath) -> String {
-    path.decoded_segments().fold(String::new(), |text, segment| text + "/" + &segment)
 }
 
 /// All but unreserved characters and slashes, for a value in a query.

@@ -9,9 +9,10 @@ use http::{HeaderValue, Response};
 use manyhands_metainfo::Digest;
 
 use super::size::human;
-use super::{Shown, Wanted, decoded};
+use super::{Shown, Wanted};
 use crate::assets::Listed;
 use crate::reserved::{Asked, Encoded};
+use crate::text::{decoded, visible};
 
 const STYLE: &str = include_str!("style.css");
 
@@ -190,9 +191,7 @@ impl Display for Text<'_> {
             '>' => f.write_str("&gt;"),
             '"' => f.write_str("&quot;"),
             '\'' => f.write_str("&#39;"),
-            // These would show "a<here>gpj.zip" as "apiz.jpg".
-            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => f.write_char('\u{fffd}'),
-            c => f.write_char(c),
+            c => f.write_char(visible(c)),
         })
     }
 }
