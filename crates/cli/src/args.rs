@@ -3,7 +3,9 @@ use std::path::PathBuf;
 use clap::{Args as ClapArgs, Parser, Subcommand};
 
 use crate::doctor::DoctorArgs;
+use crate::estimate::EstimateArgs;
 use crate::operator::{PurgeArgs, StatusArgs};
+use crate::report::ReportArgs;
 use crate::torrent::TorrentCommand;
 
 /// Turns a web site's visitors into its CDN: large files come from other visitors, verified, with the
@@ -21,6 +23,8 @@ pub(crate) enum Command {
     Serve(ServeArgs),
     /// Stand in front of an existing site
     Proxy(ProxyArgs),
+    /// Stand behind the nginx module
+    Sidecar(SidecarArgs),
     /// Make, read and check torrents
     Torrent {
         #[command(subcommand)]
@@ -28,10 +32,14 @@ pub(crate) enum Command {
     },
     /// Say of a page or file whether it is shared, and if not, why and what to do
     Doctor(DoctorArgs),
+    /// Say from access logs what sharing would have saved, before anything is installed
+    Estimate(EstimateArgs),
     /// Make a running process forget what it knows of files
     Purge(PurgeArgs),
     /// Show what a running process shares, and why not the rest
     Status(StatusArgs),
+    /// Say what the experiment has found: what sharing saves, and whether to believe it
+    Report(ReportArgs),
     /// Look at the configuration
     Config {
         #[command(subcommand)]
@@ -75,10 +83,24 @@ pub(crate) struct ProxyArgs {
 }
 
 #[derive(Debug, ClapArgs)]
-pub(crate) struct CommonArgs {
-    /// Address and port to listen on
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
-    pub(crate) listen: String,
+pub(crate) struct SidecarArgs {
+    /// The socket file to answer nginx on, as in `manyhands_daemon unix:PATH`
+    #[arg(long, value_name = "PATH")]
+    pub(crate) socket: PathBuf,
+    /// Where nginx is asked for files that can't be read from the disk, such as http://127.0.0.1; by default
+    /// what visitors see
+    #[arg(long, value_name = "URL")]
+    pub(crate) through: Option<String>,
+    /// Certificate authorities (PEM) to accept there, beside the system's
+    #[arg(long, value_name = "FILE")]
+    pub(crate) through_ca: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) settings: SettingsArgs,
+}
+
+/// Where the configuration comes from.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct SettingsArgs {
     /// Configuration file (TOML); `manyhands config default` prints one
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
@@ -88,6 +110,15 @@ pub(crate) struct CommonArgs {
     /// Directory for metainfo and keys ([state] dir)
     #[arg(long, value_name = "DIR")]
     pub(crate) state: Option<PathBuf>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct CommonArgs {
+    /// Address and port to listen on
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+    pub(crate) listen: String,
+    #[command(flatten)]
+    pub(crate) settings: SettingsArgs,
     /// Certificate chain (PEM): serve TLS
     #[arg(long, value_name = "FILE", requires = "tls_key")]
     pub(crate) tls_cert: Option<PathBuf>,

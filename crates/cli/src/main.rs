@@ -6,13 +6,16 @@
 mod args;
 mod demo;
 mod doctor;
+mod estimate;
 mod operator;
 mod plain;
 mod preload;
 mod proxy;
+mod report;
 mod run;
 mod serve;
 mod settings;
+mod sidecar;
 mod torrent;
 
 use std::process::ExitCode;
@@ -30,10 +33,13 @@ fn main() -> ExitCode {
     let done = match command {
         Command::Serve(args) => done(serve::run(args)),
         Command::Proxy(args) => done(proxy::run(args)),
+        Command::Sidecar(args) => done(sidecar::run(args)),
         // The report says it all: an unhappy one has an exit code, but no line of its own.
         Command::Doctor(args) => doctor::run(args),
+        Command::Estimate(args) => done(estimate::run(&args)),
         Command::Purge(args) => done(operator::purge(args)),
         Command::Status(args) => done(operator::status(args)),
+        Command::Report(args) => done(report::run(&args)),
         Command::Torrent { command } => done(torrent::run(command)),
         Command::Config { command: ConfigCommand::Default } => done(settings::print_default()),
         Command::Config { command: ConfigCommand::Check { file } } => done(settings::check(&file)),

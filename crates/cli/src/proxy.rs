@@ -15,7 +15,7 @@ use crate::{run, settings};
 const REACH: Duration = Duration::from_secs(5);
 
 pub(crate) fn run(args: ProxyArgs) -> anyhow::Result<()> {
-    let mut config = settings::load(&Config::default(), &args.common)?;
+    let mut config = settings::load(&Config::default(), &args.common.settings)?;
     let upstream = UpstreamConfig::new(&args.upstream)
         .with_trusted(config.trusted()?)
         .with_extra_roots(args.upstream_ca);

@@ -16,7 +16,7 @@ pub(crate) fn run(args: ServeArgs) -> anyhow::Result<()> {
     (base.admission.requests, base.admission.prefixes) = (1, 1);
     base.site.suffixes = true;
     base.assets.list = true;
-    let mut config = settings::load(&base, &args.common)?;
+    let mut config = settings::load(&base, &args.common.settings)?;
     let directory = match args.directory {
         Some(directory) => directory,
         None => demo::prepare(&config.state.dir)?,

@@ -6,7 +6,7 @@ use anyhow::{Context, anyhow, bail};
 use manyhands::Config;
 use toml::{Table, Value};
 
-use crate::args::CommonArgs;
+use crate::args::SettingsArgs;
 
 const PREFIX: &str = "MANYHANDS_";
 /// Variables with our prefix that are not fields.
@@ -15,7 +15,7 @@ const NOT_FIELDS: [&str; 1] = ["MANYHANDS_LOG"];
 /// The annotated defaults, as `manyhands config default` prints them.
 const DEFAULT: &str = include_str!("default.toml");
 
-pub(crate) fn load(base: &Config, args: &CommonArgs) -> anyhow::Result<Config> {
+pub(crate) fn load(base: &Config, args: &SettingsArgs) -> anyhow::Result<Config> {
     let file = args.config.as_deref().map(read).transpose()?.unwrap_or_default();
     let config = with_flags(merge(base, file, std::env::vars())?, args);
     if let Some(path) = &args.config {
@@ -139,7 +139,7 @@ fn overlay(under: &mut Table, over: Table) {
     }
 }
 
-fn with_flags(mut config: Config, args: &CommonArgs) -> Config {
+fn with_flags(mut config: Config, args: &SettingsArgs) -> Config {
     if let Some(origin) = &args.origin {
         config.site.origin = Some(origin.clone());
     }
@@ -170,7 +170,7 @@ mod tests {
                 assert!(text.contains(&format!("\n{field} = ")), "[{section}] {field}");
             }
         }
-        for unset in ["# origin = ", "# host = "] {
+        for unset in ["# origin = ", "# host = ", "# salt = ", "# dir = "] {
             assert!(DEFAULT.contains(unset), "{unset}");
         }
     }

@@ -10,6 +10,9 @@ use crate::plain::printable as clean;
 /// As much of it as is shown; a process of another version may say less, or more.
 #[derive(Deserialize)]
 struct Status {
+    /// `on`, `off` or `disabled`.
+    #[serde(default)]
+    sharing: String,
     pages: u64,
     asset_answers: u64,
     #[serde(default)]
@@ -48,6 +51,13 @@ struct Asset {
 pub(super) fn of(json: &[u8]) -> Result<String, serde_json::Error> {
     let mut status: Status = serde_json::from_slice(json)?;
     let mut out = String::new();
+    match status.sharing.as_str() {
+        "off" => out.push_str("sharing is switched off, until the operator switches it on\n"),
+        "disabled" => {
+            out.push_str("sharing is disabled in the configuration: [site] disabled = true\n");
+        }
+        _ => {}
+    }
     let _ = writeln!(
         out,
         "pages tagged: {}; answers with files that may be shared: {}; visitors at the tracker: {}",
@@ -108,5 +118,13 @@ mod tests {
              \x20         5  Files of this type are not shared.\n"
         );
         assert!(of(b"[]").is_err());
+        for (sharing, said) in [
+            ("on", "pages tagged: 1;"),
+            ("off", "sharing is switched off, "),
+            ("disabled", "sharing is disabled in the configuration"),
+        ] {
+            let json = format!(r#"{{"sharing": "{sharing}", "pages": 1, "asset_answers": 0}}"#);
+            assert!(of(json.as_bytes()).unwrap().starts_with(said), "{sharing}");
+        }
     }
 }

@@ -146,7 +146,7 @@ fn report(
 }
 
 /// On a terminal only, on the standard error.
-pub(super) fn bar(length: Option<u64>) -> ProgressBar {
+pub(crate) fn bar(length: Option<u64>) -> ProgressBar {
     const KNOWN: &str = "{bar:30} {binary_bytes}/{binary_total_bytes} {binary_bytes_per_sec} {eta}";
     const UNKNOWN: &str = "{spinner} {binary_bytes} {binary_bytes_per_sec}";
     let (bar, template) = match length {

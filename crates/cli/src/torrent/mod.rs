@@ -17,6 +17,7 @@ use anyhow::{Context, bail};
 use manyhands_metainfo::{ParsedTorrent, parse};
 
 pub(crate) use args::TorrentCommand;
+pub(crate) use create::bar;
 use describe::{Description, print_json, print_text};
 
 /// More than any torrent that is read.
