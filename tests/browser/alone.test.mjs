@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { makeAsset, MiB } from './lib/assets.mjs';
 import { ASSET, download, isAsset, isOurs, median, site } from './lib/stage.mjs';
 
-const SIZE = 24 * MiB, RATE = 4_000_000, OVERHEAD = 40_000;
+const SIZE = 24 * MiB, RATE = 2_000_000, OVERHEAD = 40_000;
 
 test('a single visitor costs the origin the file once, and little else', { timeout: 300_000 }, async (t) => {
   const s = await site(t, { rate: RATE, files: (root) => makeAsset(join(root, ASSET), SIZE) });

@@ -51,7 +51,8 @@ test('ask: nothing before an answer, nothing after a refusal, sharing after an a
   const agreed = await s.visitor();
   await agreed.page.evaluate(() => globalThis.manyhands.enable());
   assert.equal((await status(agreed.page)).state, 'on');
-  assert.equal((await download(agreed.page, ASSET)).sha256, s.files.sha256);
+  const [got] = await Promise.all([download(agreed.page, ASSET), s.meet(agreed.page)]);
+  assert.equal(got.sha256, s.files.sha256);
   assert.ok((await browserSawPeers(agreed)) > 0);
   assert.ok((await status(agreed.page)).received.peers > 0, 'some of it came from a peer');
 });
@@ -86,7 +87,8 @@ test('notice: the badge is there before anything is connected, and turns sharing
     await until(`sharing is ${state}`, async () => (await status(page)).state === state && (await words()).startsWith(`Sharing: ${state}`));
   };
 
-  assert.equal((await download(page, ASSET)).sha256, s.files.sha256);
+  const [got] = await Promise.all([download(page, ASSET), s.meet(page)]);
+  assert.equal(got.sha256, s.files.sha256);
   const told = await page.evaluate(() => globalThis.__told);
   assert.ok(told.length > 0, 'a tracker socket was opened');
   for (const text of told) assert.match(text, /^Sharing: on .*Turn off$/);

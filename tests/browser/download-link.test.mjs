@@ -51,9 +51,27 @@ test('a saved link takes from a peer what a peer has', { timeout: 180_000 }, asy
   const { browser, page } = await s.visitor({ path: '/links.html' });
   await controlled(page);
   s.relay.reset();
-  assert.equal((await save(browser, page, 'named')).sha256, s.files.sha256);
+  const [saved] = await Promise.all([save(browser, page, 'named'), s.meet(page)]);
+  assert.equal(saved.sha256, s.files.sha256);
   assert.ok((await status(page)).received.peers > 0);
   assert.ok(s.relay.body(isAsset(ASSET)) < SIZE);
+});
+
+/** Init script: what the worker says is heard two seconds late, as by a page whose thread is busy. */
+function busy() {
+  const listen = ServiceWorkerContainer.prototype.addEventListener;
+  ServiceWorkerContainer.prototype.addEventListener = function (type, listener, ...rest) {
+    return listen.call(this, type, type === 'message' ? (event) => setTimeout(listener, 2_000, event) : listener, ...rest);
+  };
+}
+
+test('a page that is busy when its link is clicked serves it all the same', { timeout: 120_000 }, async (t) => {
+  const s = await site(t, prepare());
+  await s.server.shared(ASSET);
+  const { browser, page } = await s.visitor({ path: '/links.html', scripts: [busy] });
+  await controlled(page);
+  assert.equal((await save(browser, page, 'named')).sha256, s.files.sha256);
+  assert.equal((await status(page)).received.origin, SIZE, 'not by plain HTTP');
 });
 
 test('before the worker controls the page, a link is left to the browser', { timeout: 120_000 }, async (t) => {

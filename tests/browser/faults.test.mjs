@@ -30,7 +30,6 @@ function begin(page, path, through = 'client') {
 }
 const result = (page) => page.evaluate(() => globalThis.__result);
 const progress = (page, octets) => until(`${octets} octets have arrived`, async () => (await page.evaluate(() => globalThis.__got)) >= octets);
-const fromPeers = (page) => until('octets from a peer have arrived', async () => (await status(page)).received.peers > 0, { timeout: 60_000 });
 
 test('a peer killed in mid-piece costs nothing but time', { timeout: 180_000 }, async (t) => {
   const s = await site(t, prepare());
@@ -39,7 +38,7 @@ test('a peer killed in mid-piece costs nothing but time', { timeout: 180_000 }, 
   await download(seed.page, ASSET);
   const { browser, page } = await s.visitor();
   await begin(page, ASSET);
-  await fromPeers(page);
+  await s.meet(page);
   await seed.browser.kill();
   assert.equal(await result(page), s.files.sha256);
   assert.deepEqual(browser.complaints, []);
@@ -67,9 +66,10 @@ test('a peer that sends wrong bytes reaches neither the page nor the next peer',
   const bad = await s.visitor({ scripts: [liar] });
   await download(bad.page, ASSET);
   const { browser, page } = await s.visitor();
-  const got = await download(page, ASSET);
+  const lies = () => bad.page.evaluate(() => globalThis.__lies ?? 0);
+  const [got] = await Promise.all([download(page, ASSET), s.meet(page, async () => (await lies()) > 0)]);
   assert.equal(got.sha256, s.files.sha256);
-  assert.ok((await bad.page.evaluate(() => globalThis.__lies ?? 0)) > 0, 'the liar was asked and lied');
+  assert.ok((await lies()) > 0, 'the liar was asked and lied');
   assert.equal((await status(page)).received.peers, 0, 'nothing it sent counts as received');
   assert.deepEqual(browser.complaints, []);
 });
@@ -80,6 +80,7 @@ test('tracker sockets cut and refused: the download goes on', { timeout: 180_000
   const first = await s.visitor(), second = await s.visitor();
   await begin(first.page, ASSET);
   await begin(second.page, ASSET);
+  await s.meet(first.page, () => s.relay.find((e) => e.upgrade).length >= 2);
   await Promise.all([progress(first.page, MiB), progress(second.page, MiB)]);
   // From here on every upgrade is refused and the sockets that exist are gone; plain HTTP still works.
   s.relay.refuse = (path) => path.startsWith(`${PREFIX}/tracker`);
@@ -122,4 +123,43 @@ test('the server restarted in mid-download: the download completes', { timeout: 
   await s.restart();
   assert.equal(await result(page), s.files.sha256);
   assert.ok(s.relay.body(isAsset(ASSET)) < 1.5 * SIZE, 'what had arrived was not fetched again');
+});
+
+test('a purge in the midst of a swarm: everybody parts at once, and the download goes on from the origin', { timeout: 180_000 }, async (t) => {
+  // Peers give half a megabyte a second, so that the download is still under way when everybody has parted.
+  const s = await site(t, { ...prepare(), config: { upload: { rate: 4_000_000 } } });
+  await s.server.shared(ASSET);
+  const seed = await s.visitor();
+  await download(seed.page, ASSET);
+  const { browser, page } = await s.visitor();
+  await begin(page, ASSET);
+  await s.meet(page);
+  const purged = await fetch(`${s.server.origin}${PREFIX}/purge?path=${ASSET}`, { method: 'POST', headers: { 'Content-Type': 'application/json' } });
+  assert.deepEqual(await purged.json(), { purged: 1 });
+  await until('nobody is connected', async () => (await status(page)).peers === 0 && (await status(seed.page)).peers === 0);
+  const before = { ...(await browser.seen(page)), peers: (await status(page)).received.peers, origin: s.relay.body(isAsset(ASSET)) };
+  assert.ok((await page.evaluate(() => globalThis.__got)) < SIZE, 'the download is under way');
+  assert.equal(await result(page), s.files.sha256);
+  assert.equal((await status(page)).received.peers, before.peers, 'nothing more from peers');
+  assert.ok(s.relay.body(isAsset(ASSET)) > before.origin, 'the origin gave the rest');
+  assert.equal((await browser.seen(page)).peerConnections, before.peerConnections, 'nobody is connected anew');
+  assert.deepEqual(browser.complaints, []);
+});
+
+/** Init script: whoever asks for a lock waits for its answer. */
+function slowLocks() {
+  const request = LockManager.prototype.request;
+  LockManager.prototype.request = async function (...args) {
+    await new Promise((resolve) => setTimeout(resolve, 2_000));
+    return request.apply(this, args);
+  };
+}
+
+test('a browser that takes its time over locks shares from its first download on', { timeout: 180_000 }, async (t) => {
+  const s = await site(t, prepare());
+  await s.server.shared(ASSET);
+  const seed = await s.visitor();
+  await download(seed.page, ASSET);
+  const { page } = await s.visitor({ scripts: [slowLocks] });
+  assert.equal((await download(page, ASSET, { http: false })).sha256, s.files.sha256);
 });

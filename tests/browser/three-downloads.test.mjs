@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { makeAsset, MiB } from './lib/assets.mjs';
 import { ASSET, download, isAsset, site } from './lib/stage.mjs';
 
-const SIZE = 24 * MiB, RATE = 4_000_000;
+const SIZE = 24 * MiB, RATE = 2_000_000;
 
 test('three simultaneous downloads share one copy from the origin', { timeout: 300_000 }, async (t) => {
   const s = await site(t, { rate: RATE, files: (root) => makeAsset(join(root, ASSET), SIZE) });

@@ -157,5 +157,44 @@ def config():
     put("config", "assets", '[site]\norigin = "https://example.org"\n[assets]\ntypes = ["video/*", "application/zip"]\nmin_size = 1\nmax_size = 9\n')
 
 
-for make in (heads, pages, tracker, stun, metainfo, config):
+def access_logs():
+    source = (ROOT / "crates/experiment/src/audience/line/tests.rs").read_text()
+    combined = re.findall(r'r#"([^{].*?\[13/Oct/2026.*?)"#', source)
+    put("access_log", "combined", b"\x07" + "\n".join(line for line in combined if "{" not in line).encode())
+    for number, line in enumerate(re.findall(r'r#"(\{".*?\})"#', source)):
+        put("access_log", f"json {number}", b"\xff" + line.encode() + b"\r\n")
+    visit = '10.0.{}.1 - - [13/Oct/2026:13:{:02}:36 +0000] "GET /a.iso HTTP/1.1" 200 90000000 "-" "Mozilla/5.0" 50.000\n'
+    put("access_log", "a crowd", b"\x20" + "".join(visit.format(n, n // 4) for n in range(40)).encode())
+
+
+def bridge():
+    lease = {"v": 1, "sharing": True, "suffixes": False, "policy": {"origin": "https://example.org", "types": ["video/*"], "exclude": ["/private/"]},
+             "preload": ["/a%20b.iso"], "experiment": None, "records": "assets/0123456789abcdef"}
+    put("lease", "plain", json.dumps(lease))
+    for design in ({"kind": "crossover", "holdout": 1000, "hours": 6}, {"kind": "visitors", "hours": 6}):
+        experiment = {"design": design, "salt": "00ff", "origin": "https://example.org"}
+        put("lease", design["kind"], json.dumps({**lease, "experiment": experiment}))
+    put("lease", "climbs", json.dumps({**lease, "records": "assets/../../x"}))
+    put("lease", "a later version", json.dumps({"v": 2}))
+
+    form = {"fields": [["content-type", "text/plain; charset=utf-8"], ["etag", '"00"']], "body": base64.b64encode(b"d4:infoe").decode()}
+    forms = {name: form for name in ("manifest", "torrent", "magnet", "meta4", "sha256")}
+    put("published", "an asset", json.dumps({"v": 1, "path": "/a%20b.iso", "infohash": "07" * 20, **forms}))
+    put("published", "swarms", json.dumps({"v": 1, "swarms": {"07" * 20: [3, 4], "08" * 20: [0, 1]}}))
+
+    identity = {"device": 1, "inode": 2, "size": 5, "mtime_ns": -1, "ctime_ns": 1790000000123456789}
+    version = {"validator": {"Etag": '"v1"'}, "length": 5, "file": identity}
+    path, visitor = {"path": "/a.iso"}, {"bucket": 9, "network": "192.0.2.0"}
+    events = [
+        {"answer": {**path, "version": version, "content_type": "video/mp4", "demand": True, "preload": False, "file": "/srv/a.iso", "network": None}},
+        {"doubt": path}, {"suspicion": {**path, "version": None}}, {"demand": {**path, **visitor, "robot": False}},
+        {"page": {**visitor, "network": "2001:db8:1::", "robot": True}}, {"failed": {**path, "bucket": None}},
+    ]
+    units = [{"of": of, "block": 8, "cells": [1] * 7} for of in ({"asset": "07" * 16}, {"bucket": 9}, {"rest": "p2p"})]
+    report = {"v": 1, "events": [[event, 3] for event in events], "passed": {"status": 4}, "tagged": 5, "traffic": [6] * 9, "experiment": 7, "units": units}
+    put("report", "of everything", json.dumps(report))
+    put("report", "of nothing", json.dumps({**report, "events": [], "passed": {}, "units": []}))
+
+
+for make in (heads, pages, tracker, stun, metainfo, config, access_logs, bridge):
     make()

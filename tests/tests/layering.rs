@@ -13,6 +13,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("manyhands-protocol", &["manyhands-metainfo"]),
     ("manyhands-page", &["manyhands-metainfo"]),
     ("manyhands-experiment", &[]),
+    // Between the daemon and a web server's module: documents of all three.
+    ("manyhands-bridge", &["manyhands-experiment", "manyhands-metainfo", "manyhands-page"]),
     ("manyhands-catalog", &["manyhands-metainfo", "manyhands-page"]),
     // L2
     ("manyhands-client", &[]),
@@ -21,6 +23,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "manyhands-server",
         &[
+            "manyhands-bridge",
             "manyhands-catalog",
             "manyhands-client",
             "manyhands-experiment",
@@ -39,6 +42,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 /// all of these, and none of these upon it.
 const ALL: &[&str] = &[
     "manyhands",
+    "manyhands-bridge",
     "manyhands-catalog",
     "manyhands-client",
     "manyhands-experiment",

@@ -425,6 +425,7 @@ async fn nothing_that_is_said_or_kept_holds_a_secret() {
         "purge",
         "beacon",
         "loader.js",
+        "diagnostics.js",
         "client.js",
         "sw.js",
         "tracker",

@@ -79,6 +79,12 @@ async fn two_peers_are_introduced_and_the_manifest_counts_them() {
     assert_eq!(next(&mut second).await.unwrap()["offers"], 1);
     let (headers, _) = site.manifest("/big.zip").await.unwrap();
     assert_eq!(headers["manyhands-swarm"], "0/2");
+    let page = site.get("/.well-known/manyhands/dashboard", &[]).await;
+    let page = String::from_utf8(page.body().to_vec()).unwrap();
+    let row = page.split("<tr data-key=\"/big.zip\">").nth(1).unwrap();
+    for cell in ["Have it whole\">0<", "Take it now\">2<", "Introduced\">yes<"] {
+        assert!(row.split("</tr>").next().unwrap().contains(cell), "{cell}: {row}");
+    }
 
     let mut offering = announce(&info_hash, 'b');
     offering["event"] = Value::Null;

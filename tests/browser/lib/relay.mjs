@@ -9,6 +9,7 @@ import { once } from 'node:events';
  * @property {string} method
  * @property {string} path with the query
  * @property {string | undefined} range the Range header
+ * @property {string | undefined} cookie the Cookie header
  * @property {string} from client address
  * @property {number} status 0 until the answer's head is complete
  * @property {number} sent octets of the request, head included
@@ -191,7 +192,7 @@ class Tap {
   #begin(head) {
     const [, method, path] = /^(\S+) (\S+)/.exec(head) ?? [];
     this.#body = Number(/^content-length: *(\d+)/im.exec(head)?.[1] ?? 0);
-    this.current = { method, path, range: /^range: *(.*?)\r$/im.exec(head)?.[1], from: this.#from, status: 0, sent: head.length, head: 0, body: 0, upgrade: false };
+    this.current = { method, path, range: /^range: *(.*?)\r$/im.exec(head)?.[1], cookie: /^cookie: *(.*?)\r$/im.exec(head)?.[1], from: this.#from, status: 0, sent: head.length, head: 0, body: 0, upgrade: false };
     this.#answer = '';
     this.#log.push(this.current);
   }

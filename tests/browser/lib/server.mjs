@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { statSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { until } from './until.mjs';
@@ -40,9 +40,9 @@ export async function startServer({ root, work, config = {}, args = [], host = '
   const server = launch([...what, '--listen', `${host}:${port}`, '--config', file, ...args], work, `http://${host}:${port}`);
   Object.assign(server, {
     port,
-    /** Waits until the asset has been hashed, that is until its manifest is served. */
+    /** Waits until the asset has been hashed, that is until its manifest is served. `?again`: nobody wanted it, so it is no demand. */
     async shared(path) {
-      const manifest = `${server.origin}${config.site?.prefix ?? PREFIX}/manifest${path}`;
+      const manifest = `${server.origin}${config.site?.prefix ?? PREFIX}/manifest${path}?again`;
       await until(`${path} is shared`, async () => (await fetch(manifest)).ok, { timeout: 60_000, hint: server.output });
       return (await fetch(manifest)).json();
     },
@@ -53,6 +53,31 @@ export async function startServer({ root, work, config = {}, args = [], host = '
   }, { timeout: 30_000, hint: server.output, fatal: () => !server.running() });
   return server;
 }
+
+/**
+ * Starts `manyhands sidecar` and waits for its socket.
+ * @param {object} options
+ * @param {string} options.work directory for the configuration file
+ * @param {string} options.socket the socket's path
+ * @param {string} options.through URL of the nginx before it
+ * @param {Record<string, Record<string, unknown>>} options.config sections of the configuration file; `state.dir` and `site.origin` among them
+ * @param {string[]} [options.args] further arguments
+ */
+export async function startSidecar({ work, socket, through, config, args = [] }) {
+  const file = join(work, 'manyhands.toml');
+  await writeFile(file, toml(config));
+  const sidecar = launch(['sidecar', '--socket', socket, '--through', through, '--config', file, ...args], work, config.site.origin);
+  await until('the sidecar answers', () => {
+    if (!sidecar.running()) throw new Error(`manyhands ended: ${sidecar.output()}`);
+    return answers(socket);
+  }, { timeout: 30_000, every: 20, hint: sidecar.output, fatal: () => !sidecar.running() });
+  return Object.assign(sidecar, { socket, state: config.state.dir });
+}
+
+/** Whether somebody accepts connections on a unix socket. */
+const answers = (path) => new Promise((resolve) => {
+  const socket = connect(path, () => { socket.destroy(); resolve(true); }).on('error', () => resolve(false));
+});
 
 /**
  * Starts `manyhands serve --demo` and waits for the line that says where it listens, which comes after its files are made and hashed.

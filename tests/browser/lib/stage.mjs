@@ -27,6 +27,9 @@ export const OPEN = {
   upload: { rate: 1_000_000_000 },
 };
 
+/** Octets a second: 6 MiB take longer than `meet` waits. */
+const NARROW = 60_000;
+
 const PAGE = `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>A site</title><link rel="icon" href="data:,"></head>
 <body><h1>A site</h1><p id="text">Its text.</p></body></html>`;
 
@@ -35,14 +38,15 @@ const PAGE = `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>
  * @param {import('node:test').TestContext} t
  * @param {object} [options]
  * @param {(root: string) => Promise<T>} [options.files] writes the site's files; its result is `site.files`
- * @param {object} [options.config] merged over OPEN, section by section
+ * @param {object | ((origin: string) => object)} [options.config] merged over OPEN, section by section; a function where it depends on the origin
  * @param {number} [options.rate] the relay's cap in octets a second, for assets only
  * @param {string} [options.direct] an address the server itself listens on, without the relay: for tests where it must see who asks
  * @param {(root: string) => Promise<number>} [options.upstream] starts an HTTP server and returns its port: then `manyhands proxy` stands before
  *   that instead of `manyhands serve` before the directory
+ * @param {typeof startServer} [options.host] starts another server than those two, from the same options
  * @template T
  */
-export async function site(t, { files = async () => undefined, config = {}, rate, direct, upstream } = {}) {
+export async function site(t, { files = async () => undefined, config = {}, rate, direct, upstream, host: startHost = startServer } = {}) {
   requireNamespace();
   const work = await mkdtemp(join(tmpdir(), 'manyhands-'));
   const root = join(work, 'site');
@@ -57,13 +61,22 @@ export async function site(t, { files = async () => undefined, config = {}, rate
   const host = direct ?? '127.0.0.1', port = await freePort(host);
   const origin = direct ? `http://${direct}:${port}` : relay.origin;
   const merged = { site: { origin } };
-  for (const source of [OPEN, config]) for (const [name, fields] of Object.entries(source)) merged[name] = { ...merged[name], ...fields };
+  for (const source of [OPEN, typeof config === 'function' ? config(origin) : config]) for (const [name, fields] of Object.entries(source)) merged[name] = { ...merged[name], ...fields };
   relay.target = port;
   const behind = upstream && await upstream(root);
-  const start = () => startServer({ root, work, config: merged, port, host, upstream: behind });
+  const start = () => startHost({ root, work, config: merged, port, host, upstream: behind });
   const self = {
     work, root, relay, origin, files: made,
     server: await start(),
+    /**
+     * Lets `page`, whose download begins, meet a peer: until `met` the origin's line is so narrow that no download could be over before, however long the
+     * machine takes to introduce two browsers. Then it is as wide as it was.
+     */
+    async meet(page, met = async () => (await status(page)).received.peers > 0) {
+      relay.rate = NARROW;
+      await until('a peer was met', met, { timeout: 90_000, hint: () => 'is [swarm] open, and does the namespace have an interface?' });
+      relay.rate = rate;
+    },
     /** Starts the server again on the same port, with the same state. */
     async restart(changes = {}) {
       await self.server.stop();

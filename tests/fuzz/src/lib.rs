@@ -8,6 +8,8 @@
 //! toolchain. `tests/fuzz/run` looks for new inputs with libFuzzer (feature `libfuzzer`). An input
 //! that found a bug stays in the corpus, named after the bug.
 
+mod bridge;
+mod experiment;
 mod metainfo;
 mod page;
 mod protocol;
@@ -19,6 +21,8 @@ use std::process::ExitCode;
 #[doc(hidden)]
 pub use libfuzzer_sys;
 
+pub use bridge::{lease, published, report};
+pub use experiment::access_log;
 pub use metainfo::{asset_path, manifest, progress, record, torrent};
 pub use page::{csp, head, injected_tree, injector};
 pub use protocol::{sdp, stun, swarms, tracker_message};
@@ -29,15 +33,19 @@ pub type Target = fn(&[u8]);
 
 /// All targets, by the names of their programs and of their folders below `corpus/`.
 pub const TARGETS: &[(&str, Target)] = &[
+    ("access_log", access_log),
     ("asset_path", asset_path),
     ("config", config),
     ("csp", csp),
     ("head", head),
     ("injected_tree", injected_tree),
     ("injector", injector),
+    ("lease", lease),
     ("manifest", manifest),
     ("progress", progress),
+    ("published", published),
     ("record", record),
+    ("report", report),
     ("sdp", sdp),
     ("stun", stun),
     ("swarms", swarms),

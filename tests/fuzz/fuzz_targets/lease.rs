@@ -1,0 +1,5 @@
+//! See `manyhands_fuzz::lease`.
+
+#![cfg_attr(feature = "libfuzzer", no_main)]
+
+manyhands_fuzz::target!(lease);
