@@ -196,5 +196,25 @@ def bridge():
     put("report", "of nothing", json.dumps({**report, "events": [], "passed": {}, "units": []}))
 
 
-for make in (heads, pages, tracker, stun, metainfo, config, access_logs, bridge):
+def mirrors():
+    for number, text in enumerate(["https://mirror.example/", "https://[2001:db8::1]:4443/pub/a%20b/", "http://127.0.0.1:8080/", "https://example.org", "mirror.example:6881", "https://127.1/"]):
+        put("mirror_address", f"address {number}", text)
+    announce = {"v": 1, "name": "A library", "contact": None, "http": "https://mirror.example/example.org/", "tcp": "mirror.example:6881", "webrtc": True,
+                "budget": 20000000000, "holdings": base64.b64encode(bytes(range(16))).decode()}
+    put("mirror_announce", "of two assets", json.dumps(announce))
+    put("mirror_announce", "of nothing", json.dumps({**announce, "http": None, "tcp": None, "holdings": ""}))
+    put("mirror_announce", "answer", json.dumps({"v": 1, "state": "approved", "reason": None, "token": "abc", "tracker": "wss://example.org/tracker", "next": 300}))
+    put("mirror_announce", "banned", json.dumps({"v": 1, "state": "banned", "reason": "a byte was wrong", "token": None, "tracker": None, "next": 3600}))
+    # RFC 8032, section 7.1, test 1: a key; the signature is of another text.
+    key = "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a"
+    put("mirror_authorization", "a header", f"Manyhands-Mirror key={key},time=1790000000,signature={'07' * 64}")
+    put("mirror_doubt", "a unit", json.dumps({"v": 1, "mirror": "https://mirror.example/", "path": "/a%20b.iso", "unit": 3}))
+    asset = {"path": "/a/b.iso", "length": 1, "etag": '"x"', "infohash": "07" * 20, "root": "07" * 32, "pieceLength": 262144, "type": "text/plain", "demand": 3, "copies": 2}
+    page = {"v": 1, "site": "https://example.org", "prefix": "/.well-known/manyhands/", "sequence": 9, "made": 1790000000, "expires": 1790086400, "page": 0, "pages": 1,
+            "assets": [asset, {**asset, "path": "/c", "etag": None}], "purged": [{"path": "/x", "at": 1790000000}]}
+    put("mirror_feed", "a page", json.dumps(page))
+    put("mirror_feed", "an envelope", json.dumps({"v": 1, "key": key, "signature": "07" * 64, "signed": json.dumps(page)}))
+
+
+for make in (heads, pages, tracker, stun, metainfo, config, access_logs, bridge, mirrors):
     make()

@@ -8,8 +8,11 @@
 //!   of swarms.
 //! - [`sdp`]: the only way for a session description from one visitor to another. Entry type
 //!   [`sdp::Gate`].
+//! - [`mirrors`]: what a site and its volunteer mirrors say to each other. Entry types
+//!   [`mirrors::Announce`] and [`mirrors::Envelope`].
 //! - [`stun`]: the STUN binding server. Entry function [`stun::binding_response`].
 
+pub mod mirrors;
 pub mod sdp;
 pub mod stun;
 pub mod tracker;

@@ -11,6 +11,7 @@
 mod bridge;
 mod experiment;
 mod metainfo;
+mod mirrors;
 mod page;
 mod protocol;
 mod server;
@@ -24,6 +25,9 @@ pub use libfuzzer_sys;
 pub use bridge::{lease, published, report};
 pub use experiment::access_log;
 pub use metainfo::{asset_path, manifest, progress, record, torrent};
+pub use mirrors::{
+    mirror_address, mirror_announce, mirror_authorization, mirror_doubt, mirror_feed,
+};
 pub use page::{csp, head, injected_tree, injector};
 pub use protocol::{sdp, stun, swarms, tracker_message};
 pub use server::config;
@@ -42,6 +46,11 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("injector", injector),
     ("lease", lease),
     ("manifest", manifest),
+    ("mirror_address", mirror_address),
+    ("mirror_announce", mirror_announce),
+    ("mirror_authorization", mirror_authorization),
+    ("mirror_doubt", mirror_doubt),
+    ("mirror_feed", mirror_feed),
     ("progress", progress),
     ("published", published),
     ("record", record),
