@@ -206,7 +206,7 @@ async fn junk_on_the_port_harms_no_one() {
     for _ in 0..20_000 {
         socket.send_to(&transports::junk(&mut rng, ufrag), port).await.unwrap();
     }
-    let pair = Pair { left, right, _keep: vec![] };
+    let pair = Pair { left, right, keep: vec![] };
     both_ways(&pair, 1 << 20).await;
     assert!(server.dropped() > 0);
     let mut answer = [0; 2048];

@@ -93,8 +93,9 @@ impl Tcp {
 }
 
 struct TcpChannel {
-    reader: Mutex<Reader>,
-    writer: Mutex<OwnedWriteHalf>,
+    /// Gone once closed: only a socket that is dropped tells the other side's writer.
+    reader: Mutex<Option<Reader>>,
+    writer: Mutex<Option<OwnedWriteHalf>>,
     remote: SocketAddr,
     closed: CancellationToken,
     received: AtomicU64,
@@ -120,8 +121,8 @@ impl TcpChannel {
         }
         let (half, writer) = stream.into_split();
         Self {
-            reader: Mutex::new(Reader { half, buffer: BytesMut::new() }),
-            writer: Mutex::new(writer),
+            reader: Mutex::new(Some(Reader { half, buffer: BytesMut::new() })),
+            writer: Mutex::new(Some(writer)),
             remote,
             closed: CancellationToken::new(),
             received: AtomicU64::new(0),
@@ -133,6 +134,7 @@ impl TcpChannel {
     /// Writes with progress, or not at all.
     async fn write(&self, mut bytes: Bytes) -> Result<(), Closed> {
         let mut writer = self.writer.lock().await;
+        let writer = writer.as_mut().ok_or(Closed)?;
         while !bytes.is_empty() {
             let written = tokio::time::timeout(STALLED, writer.write_buf(&mut bytes)).await;
             match written {
@@ -162,7 +164,7 @@ impl Channel for TcpChannel {
 
     async fn recv(&self) -> Option<Bytes> {
         let mut reader = self.reader.lock().await;
-        let Reader { half, buffer } = &mut *reader;
+        let Reader { half, buffer } = reader.as_mut()?;
         // What is handed out keeps its part of the buffer alive, the rest is filled on.
         if buffer.capacity() < MAX_CHUNK / 4 {
             buffer.reserve(MAX_CHUNK);
@@ -187,10 +189,13 @@ impl Channel for TcpChannel {
 
     async fn close(&self) {
         self.closed.cancel();
-        // Whoever was writing has been told: the lock is free at once.
-        if let Err(error) = self.writer.lock().await.shutdown().await {
+        // Whoever held the locks has been told: they are free at once.
+        if let Some(mut writer) = self.writer.lock().await.take()
+            && let Err(error) = writer.shutdown().await
+        {
             tracing::trace!(remote = %self.remote, %error, "tcp was closed already");
         }
+        self.reader.lock().await.take();
     }
 
     fn stats(&self) -> ChannelStats {

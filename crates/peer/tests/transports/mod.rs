@@ -11,57 +11,61 @@ use rand::RngExt as _;
 use rand::rngs::StdRng;
 
 #[derive(Debug, Clone, Copy)]
-pub enum Kind {
+pub(crate) enum Kind {
     Memory,
     Tcp,
     WebRtc,
 }
 
 /// Two ends of one connection, and what must live as long.
-pub struct Pair {
-    pub left: Arc<dyn Channel>,
-    pub right: Arc<dyn Channel>,
-    pub _keep: Vec<WebRtc>,
+pub(crate) struct Pair {
+    pub(crate) left: Arc<dyn Channel>,
+    pub(crate) right: Arc<dyn Channel>,
+    #[allow(dead_code, reason = "held, not read")]
+    pub(crate) keep: Vec<WebRtc>,
 }
 
 impl Pair {
-    pub fn turned(self) -> Self {
-        Self { left: self.right, right: self.left, _keep: self._keep }
+    pub(crate) fn turned(self) -> Self {
+        Self { left: self.right, right: self.left, keep: self.keep }
     }
 }
 
 impl Kind {
-    pub async fn pair(self) -> Pair {
+    pub(crate) async fn pair(self) -> Pair {
         match self {
             Self::Memory => {
                 let (left, right) = memory::pair();
-                Pair { left, right, _keep: vec![] }
+                Pair { left, right, keep: vec![] }
             }
             Self::Tcp => {
                 let bind = || Tcp::bind("127.0.0.1:0".parse().unwrap(), Limits::default());
                 let (client, server) = (bind().await.unwrap(), bind().await.unwrap());
                 let (left, right) =
                     tokio::join!(client.connect(server.local_address().unwrap()), server.accept());
-                Pair { left: left.unwrap(), right, _keep: vec![] }
+                Pair { left: left.unwrap(), right, keep: vec![] }
             }
             Self::WebRtc => {
                 let (client, server) = (rtc(loopback()), rtc(loopback()));
                 let (left, right) = connect_rtc(&client, &server).await;
-                Pair { left, right, _keep: vec![client, server] }
+                Pair { left, right, keep: vec![client, server] }
             }
         }
     }
 }
 
-pub fn loopback() -> Config {
+pub(crate) fn loopback() -> Config {
     Config::new("127.0.0.1:0".parse().unwrap()).with_loopback(true)
 }
 
-pub fn rtc(config: Config) -> WebRtc {
+pub(crate) fn rtc(config: Config) -> WebRtc {
     WebRtc::bind(config).unwrap()
 }
 
-pub async fn connect_rtc(client: &WebRtc, server: &WebRtc) -> (Arc<dyn Channel>, Arc<dyn Channel>) {
+pub(crate) async fn connect_rtc(
+    client: &WebRtc,
+    server: &WebRtc,
+) -> (Arc<dyn Channel>, Arc<dyn Channel>) {
     let offer = client.offer().await.unwrap();
     let (answer, opening) = server.answer(offer.sdp()).await.unwrap();
     let (left, right) = tokio::join!(offer.complete(answer), opening);
@@ -69,7 +73,7 @@ pub async fn connect_rtc(client: &WebRtc, server: &WebRtc) -> (Arc<dyn Channel>,
 }
 
 /// Waits for a condition that comes by itself.
-pub async fn until(what: &str, condition: impl Fn() -> bool) {
+pub(crate) async fn until(what: &str, condition: impl Fn() -> bool) {
     let waiting = async {
         while !condition() {
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -79,19 +83,19 @@ pub async fn until(what: &str, condition: impl Fn() -> bool) {
 }
 
 /// Open descriptors of this process.
-pub fn descriptors() -> usize {
+pub(crate) fn descriptors() -> usize {
     std::fs::read_dir("/proc/self/fd").unwrap().count()
 }
 
 /// Resident memory of this process, in KiB.
-pub fn resident() -> u64 {
+pub(crate) fn resident() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
     line.split_whitespace().next().unwrap().parse().unwrap()
 }
 
 /// A datagram that is nobody's: noise, or STUN that looks right and is not signed.
-pub fn junk(rng: &mut StdRng, ufrag: &str) -> Vec<u8> {
+pub(crate) fn junk(rng: &mut StdRng, ufrag: &str) -> Vec<u8> {
     let mut body = vec![0; rng.random_range(0..1400)];
     rng.fill(&mut body[..]);
     if rng.random_bool(0.5) {
@@ -116,7 +120,7 @@ pub fn junk(rng: &mut StdRng, ufrag: &str) -> Vec<u8> {
 }
 
 /// `sdp` with lines dropped, doubled, moved, cut and bytes changed.
-pub fn mangle(rng: &mut StdRng, sdp: &str) -> String {
+pub(crate) fn mangle(rng: &mut StdRng, sdp: &str) -> String {
     let mut lines: Vec<String> = sdp.lines().map(str::to_owned).collect();
     for _ in 0..rng.random_range(1..4) {
         let at = rng.random_range(0..lines.len());
