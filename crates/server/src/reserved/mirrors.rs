@@ -283,7 +283,7 @@ fn decided(engine: &Engine, id: &MirrorId, decision: Decision) -> Response<Bytes
             json(serde_json::json!({ "mirror": id, "now": seen }).to_string() + "\n")
         }
         Ok(false) => plain(
-            StatusCode::NOT_FOUND,
+            StatusCode::CONFLICT,
             "no mirror is called so: see mirrors.json, or `manyhands mirrors`, for those there are",
         ),
         Err(error) => {
