@@ -2,7 +2,7 @@
 
 use sha2::{Digest as _, Sha256};
 
-use crate::{DIGESTS_PER_PAGE, Digest};
+use crate::{DIGESTS_PER_PAGE, Digest, hashes::LEAF};
 
 /// Leaves of one 64 KiB unit.
 pub(crate) const LEAVES_PER_UNIT: usize = 4;
@@ -29,7 +29,7 @@ pub fn page_root(digests: &[Digest], only: bool) -> Digest {
 }
 
 /// The BEP 52 pieces root, from the roots of all pages.
-pub(crate) fn root_of_pages(pages: &[Digest]) -> Digest {
+pub fn root_of_pages(pages: &[Digest]) -> Digest {
     root_of_layer(pages, zero_subtree(UNIT_HEIGHT + PAGE_HEIGHT))
 }
 
@@ -66,6 +66,13 @@ pub(crate) fn unit_digest(leaves: &[Digest], whole_file: bool) -> Digest {
     tree(leaves, width.ilog2(), &[Digest::ZERO, two])
 }
 
+/// The digest of one 64 KiB unit from its bytes: what stands for it in a manifest. `whole_file` says that it
+/// is all of its file. Of no bytes, [`Digest::ZERO`].
+pub fn digest_of_unit(bytes: &[u8], whole_file: bool) -> Digest {
+    let leaves: Vec<Digest> = bytes.chunks(LEAF as usize).map(Digest::of).collect();
+    if leaves.is_empty() { Digest::ZERO } else { unit_digest(&leaves, whole_file) }
+}
+
 /// The root of a tree of this height whose first leaves are given. `missing[h]` stands for a
 /// subtree of height `h` without any leaf.
 fn tree(leaves: &[Digest], height: u32, missing: &[Digest]) -> Digest {
@@ -83,4 +90,22 @@ fn tree(leaves: &[Digest], height: u32, missing: &[Digest]) -> Digest {
 fn node(left: Digest, right: Digest) -> Digest {
     let hash = Sha256::new().chain_update(left).chain_update(right).finalize();
     Digest::from_bytes(hash.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Hashes, UNIT};
+
+    #[test]
+    fn a_unit_alone_has_the_digest_that_the_hasher_gives_it() {
+        let bytes: Vec<u8> = (0..3 * UNIT + 1).map(|at| (at * 7 + at / 256) as u8).collect();
+        for length in [1, LEAF, LEAF + 1, 3 * LEAF, UNIT, UNIT + 1, UNIT + LEAF + 1, 3 * UNIT + 1] {
+            let (_, digests) = Hashes::of(&bytes[..length as usize], 0);
+            let units = bytes[..length as usize].chunks(UNIT as usize);
+            let alone: Vec<_> = units.map(|unit| digest_of_unit(unit, length <= UNIT)).collect();
+            assert_eq!(alone, digests, "{length}");
+        }
+        assert_eq!(digest_of_unit(&[], true), Digest::ZERO);
+    }
 }
