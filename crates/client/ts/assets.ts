@@ -6,6 +6,7 @@ import type { Load, TransferRecord } from "./core/report";
 import { Transfer, TransferError, type Manifest, type Reader } from "./core/transfer";
 import { UploadBudget, type Month } from "./core/upload";
 import { RangeFetcher } from "./adapters/http";
+import { joinMirrors } from "./adapters/mirrors";
 import { fetchDigests, fetchInfo, fetchManifest, fetchSite, infoSize, sha256 } from "./adapters/site";
 import { AssetStore } from "./adapters/store";
 import { Tracker } from "./adapters/tracker";
@@ -92,17 +93,14 @@ export class Assets {
   }
 
   get received(): { origin: number; peers: number; mirrors: number } {
-    let [origin, peers] = [0, 0];
-    for (const { received } of this.log) {
-      origin += received.origin;
-      peers += received.peers;
-    }
-    return { origin, peers, mirrors: 0 };
+    const sum = { origin: 0, peers: 0, mirrors: 0 };
+    for (const { received } of this.log) for (const source of ["origin", "peers", "mirrors"] as const) sum[source] += received[source];
+    return sum;
   }
 
   get peers(): number {
     let count = 0;
-    for (const { transfer } of this.#live) count += transfer.scheduler.peers.size;
+    for (const { transfer } of this.#live) count += transfer.others.length;
     return count;
   }
 
@@ -145,8 +143,8 @@ export class Assets {
   async #load(path: string): Promise<Asset | undefined> {
     const found = await fetchManifest(path);
     if (!found || this.#suspended || found.manifest.path !== path || found.manifest.length < this.site.assets.minSize) return undefined;
-    const { manifest, swarm } = found;
-    const record: TransferRecord = { path, length: manifest.length, received: { origin: 0, peers: 0, wasted: 0 }, fallback: null };
+    const { manifest, swarm, mirrors } = found;
+    const record: TransferRecord = { path, length: manifest.length, received: { origin: 0, peers: 0, mirrors: 0, wasted: 0 }, fallback: null };
     this.log.push(record);
     if (swarm === "off") return undefined;
     const layout = new Layout(manifest.length, manifest.pieceLength);
@@ -196,11 +194,12 @@ export class Assets {
     };
     transfer.onComplete = () => this.#tracker.completed(transfer);
     this.#join(transfer);
+    joinMirrors(transfer, mirrors ?? this.site.mirrors, this.site);
     return asset;
   }
 
   #join(transfer: Transfer): void {
-    if (!this.#suspended && !transfer.failed) this.#tracker.join(transfer);
+    if (!this.#suspended && !transfer.failed && "RTCPeerConnection" in globalThis) this.#tracker.join(transfer);
   }
 
   #rest(): void {

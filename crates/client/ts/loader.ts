@@ -22,7 +22,7 @@ let client: Client | undefined;
 let loading: Promise<Client | undefined> | undefined;
 
 /** The visitor's answer, `on` or `off`; without storage it lasts for the page. */
-let choice: string | null = null;
+let choice: string | null | undefined;
 try {
   choice = localStorage.getItem(CHOICE);
 } catch {
@@ -51,7 +51,7 @@ const remove = async (): Promise<void> => {
 const gate = (): string | undefined => {
   const { saveData, type, effectiveType } = nav.connection ?? {};
   if (self !== top) return "framed";
-  if (!trusted || !workers || !self.RTCPeerConnection || !self.WebSocket) return "unsupported";
+  if (!trusted || !workers) return "unsupported";
   if (nav.globalPrivacyControl) return "privacy";
   if (saveData || type === "cellular" || /[23]g/.test(effectiveType!)) return "metered";
   return choice === "off" ? "refused" : undefined;
@@ -85,6 +85,8 @@ const go = async (): Promise<void> => {
       reason = "disabled";
       // Not waited for: browsers remove a worker when it is at rest.
       remove().catch(() => undefined);
+    } else if (!self.RTCPeerConnection && !site.mirrors[0]) {
+      reason = "unsupported";
     } else if (host(site.origin ?? location.href) !== host(location.href)) {
       // A cache in front may hand a page's bytes, and this script with them, to another site.
       reason = "host";

@@ -1,6 +1,11 @@
 //! The path that names an asset: one spelling for all the ways to write it, or a refusal.
 
-use std::{borrow::Cow, fmt, str::FromStr, sync::Arc};
+use std::{
+    borrow::{Borrow, Cow},
+    fmt,
+    str::FromStr,
+    sync::Arc,
+};
 
 use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
@@ -131,6 +136,13 @@ impl AssetPath {
             .filter(|segment| !segment.is_empty())
             // `parse` saw that this is UTF-8, so nothing is lost.
             .map(|segment| percent_decode_str(segment).decode_utf8_lossy())
+    }
+}
+
+/// So that a map is asked by the text.
+impl Borrow<str> for AssetPath {
+    fn borrow(&self) -> &str {
+        &self.0
     }
 }
 

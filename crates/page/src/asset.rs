@@ -10,7 +10,7 @@ use crate::fields::{
     entity_tag, is_cache_control, is_identity, last_modified,
 };
 use crate::gate::Facts;
-use crate::{AssetOffer, Headers, Reason, ResponseHead, media, url, visitor};
+use crate::{AssetOffer, Headers, Policy, Reason, ResponseHead, media, url, visitor};
 
 /// Fields by which a server asks for credentials, or answers to them: RFC 9110 (section 11.6 and 11.7),
 /// RFC 8053, RFC 9449, Device Bound Session Credentials, the Login Status API.
@@ -46,7 +46,7 @@ where
     Ok(AssetOffer {
         path: facts.path.ok_or(Reason::Path)?,
         version,
-        content_type: facts.content_type.ok_or(Reason::ContentTypeMissing)?.text,
+        content_type: facts.content_type.ok_or(Reason::ContentTypeMissing)?.text.to_owned(),
         demand,
         teeable: demand && response.status == 200 && !cookie && !request.has("range"),
     })
@@ -63,6 +63,11 @@ where
         true => Ok(()),
         false => Err(Reason::Type),
     }
+}
+
+/// Whether [`kind`] refuses a type.
+pub(crate) fn refuses(policy: &Policy, essence: &str) -> bool {
+    !media::is_allowed(policy.types(), essence) && !media::is_unknown(essence)
 }
 
 pub(crate) fn signed_url<Q, R>(facts: &mut Facts<'_, Q, R>) -> Result<(), Reason>

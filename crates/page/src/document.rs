@@ -28,9 +28,9 @@ pub(crate) struct Verdict {
 }
 
 /// The response's type, which must be there and clear.
-pub(crate) fn content_type<R: Headers + ?Sized>(
-    response: &ResponseHead<'_, R>,
-) -> Result<ContentType, Reason> {
+pub(crate) fn content_type<'a, R: Headers + ?Sized>(
+    response: &ResponseHead<'a, R>,
+) -> Result<ContentType<'a>, Reason> {
     ContentType::read(response.headers)
         .map_err(|_| Reason::ContentTypeUnclear)?
         .ok_or(Reason::ContentTypeMissing)

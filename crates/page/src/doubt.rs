@@ -30,9 +30,10 @@ impl Doubt {
     }
 }
 
-/// The doubt that this refusal casts. Only statuses that speak of the file do: not those of a busy or
+/// The doubt that this refusal casts: the other half of [`plan`](crate::plan), for a host that has
+/// [decided](crate::decide) already. Only statuses that speak of the file do: not those of a busy or
 /// broken server, nor those by which a request itself was bad, which anybody can provoke.
-pub(crate) fn doubt<Q, R>(
+pub fn doubt<Q, R>(
     request: &RequestHead<'_, Q>,
     response: &ResponseHead<'_, R>,
     policy: &Policy,
@@ -43,6 +44,10 @@ where
     Q: Headers + ?Sized,
     R: Headers + ?Sized,
 {
+    // A HEAD of a page is in no doubt: it is answered as its GET would be.
+    if reason == Reason::HeadOfPage {
+        return None;
+    }
     if !request.is_get_or_head() {
         return changed(request, response, policy).map(Doubt::Certain);
     }

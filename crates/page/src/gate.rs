@@ -14,7 +14,7 @@ pub(crate) struct Facts<'a, Q: ?Sized, R: ?Sized> {
     pub(crate) policy: &'a Policy,
     /// The body comes from a regular file of this machine.
     pub(crate) local: bool,
-    pub(crate) content_type: Option<ContentType>,
+    pub(crate) content_type: Option<ContentType<'a>>,
     /// The type is on the list.
     pub(crate) known: bool,
     pub(crate) path: Option<AssetPath>,
@@ -358,6 +358,16 @@ where
 {
     facts.content_type = Some(document::content_type(&facts.response)?);
     Ok(())
+}
+
+/// Whether an answer is left alone for what it is ([`Reason::Type`]) whatever else is said of the exchange, where it is a
+/// 200 to a GET or HEAD outside of the reserved prefix and this is its one `Content-Type`. For a host that remembers what it
+/// asked: most answers of most sites are such, of a handful of types.
+pub fn refuses_type(policy: &Policy, content_type: &[u8]) -> bool {
+    let headers = [("content-type", content_type)];
+    ContentType::read(&headers[..]).ok().flatten().is_some_and(|content_type| {
+        !content_type.is_html() && asset::refuses(policy, &content_type.essence)
+    })
 }
 
 #[cfg(test)]

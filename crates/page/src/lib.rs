@@ -34,13 +34,14 @@ mod visitor;
 
 pub use conditional::{OF_BODY, has_version};
 pub use csp::is_loopback;
-pub use doubt::Doubt;
+pub use doubt::{Doubt, doubt};
 pub use edits::{HeaderEdit, HeaderEdits, asset_edits};
 pub use examine::{Examination, Gate, Verdict, examine};
 pub use fields::preferred_coding;
+pub use gate::refuses_type;
 pub use head::{Headers, RequestHead, ResponseHead};
 pub use injector::{Injector, Outcome};
-pub use plan::{AssetOffer, Decision, PageRewrite, Plan, Restore, plan};
+pub use plan::{AssetOffer, Decision, PageRewrite, Plan, Restore, decide, plan};
 pub use policy::{Policy, PolicyError};
 pub use reason::Reason;
 pub use request::{Coding, RequestPlan, request_plan};

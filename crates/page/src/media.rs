@@ -31,12 +31,9 @@ impl MediaPattern {
         Ok(Self { text: text.trim_end_matches('*').to_owned() })
     }
 
-    /// `essence` is a lower-case `type/subtype`.
-    fn matches(&self, essence: &str) -> bool {
-        match self.text.ends_with('/') {
-            true => essence.starts_with(&self.text),
-            false => essence == self.text,
-        }
+    /// All of one top-level type.
+    fn is_open(&self) -> bool {
+        self.text.ends_with('/')
     }
 }
 
@@ -69,9 +66,19 @@ fn is_active(essence: &str) -> bool {
         || WORDS.iter().any(|word| essence.contains(word))
 }
 
-/// Whether a type may be shared. Fails closed on types that are active under any name.
+/// Puts patterns in the order that [`is_allowed`] searches: those of a whole top-level type first.
+pub(crate) fn arranged(mut patterns: Vec<MediaPattern>) -> Vec<MediaPattern> {
+    patterns
+        .sort_by(|one, other| (!one.is_open(), &one.text).cmp(&(!other.is_open(), &other.text)));
+    patterns
+}
+
+/// Whether a type may be shared; `patterns` as [`arranged`]. Fails closed on types that are active under any name: what a pattern names in full was
+/// looked at when it was read.
 pub(crate) fn is_allowed(patterns: &[MediaPattern], essence: &str) -> bool {
-    !is_active(essence) && patterns.iter().any(|pattern| pattern.matches(essence))
+    let (open, named) = patterns.split_at(patterns.partition_point(MediaPattern::is_open));
+    named.binary_search_by(|pattern| pattern.text.as_str().cmp(essence)).is_ok()
+        || open.iter().any(|pattern| essence.starts_with(&pattern.text)) && !is_active(essence)
 }
 
 /// Whether a type says no more than "bytes" (`binary/octet-stream` is S3's default).
@@ -104,7 +111,7 @@ pub(crate) fn extensions(patterns: &[MediaPattern]) -> impl Iterator<Item = &'st
 /// Everything in [`KINDS`].
 pub(crate) fn default_patterns() -> Vec<MediaPattern> {
     let types = KINDS.iter().flat_map(|(_, types)| types.iter());
-    types.map(|essence| MediaPattern { text: (*essence).to_owned() }).collect()
+    arranged(types.map(|essence| MediaPattern { text: (*essence).to_owned() }).collect())
 }
 
 /// Extensions, and the types servers send them with. All are inert: a browser downloads or plays

@@ -106,39 +106,51 @@ where
     Q: Headers + ?Sized,
     R: Headers + ?Sized,
 {
-    match judge(request, response, policy, local) {
-        Ok((edits, decision)) => Plan { edits, decision, restore: None, doubt: None },
-        Err(reason) => {
-            let edits = document::not_modified_edits(request, response, policy);
-            let restore = document::restore(request, response, policy);
-            let doubt = doubt::doubt(request, response, policy, local, reason);
-            Plan { edits, decision: Decision::PassThrough(reason), restore, doubt }
+    let (edits, decision) = decide(request, response, policy, local);
+    let (restore, doubt) = match decision {
+        // Its edits are those of its GET.
+        Decision::PassThrough(Reason::HeadOfPage) | Decision::Asset(_) | Decision::Page(_) => {
+            (None, None)
         }
-    }
+        Decision::PassThrough(reason) => (
+            document::restore(request, response, policy),
+            doubt::doubt(request, response, policy, local, reason),
+        ),
+    };
+    Plan { edits, decision, restore, doubt }
 }
 
-fn judge<Q, R>(
+/// The decision alone, with the edits that go with it: for a host to which what else a [`Plan`] says
+/// is nothing, or who asks for it only where it matters ([`doubt`](crate::doubt)).
+pub fn decide<Q, R>(
     request: &RequestHead<'_, Q>,
     response: &ResponseHead<'_, R>,
     policy: &Policy,
     local: bool,
-) -> Result<(HeaderEdits, Decision), Reason>
+) -> (HeaderEdits, Decision)
 where
     Q: Headers + ?Sized,
     R: Headers + ?Sized,
 {
+    let refused = |reason| {
+        let edits = document::not_modified_edits(request, response, policy);
+        (edits, Decision::PassThrough(reason))
+    };
     let mut facts = Facts::new(request, response, policy, local);
     match facts.walk() {
-        Ok(Kind::Asset) => Ok((HeaderEdits::default(), Decision::Asset(asset::offer(facts)?))),
+        Ok(Kind::Asset) => match asset::offer(facts) {
+            Ok(offer) => (HeaderEdits::default(), Decision::Asset(offer)),
+            Err(reason) => refused(reason),
+        },
         Ok(Kind::Page) => {
             let Verdict { edits, rewrite } = document::rewrite(facts);
-            Ok((edits, Decision::Page(rewrite)))
+            (edits, Decision::Page(rewrite))
         }
         // Its last gate: the head is to be as a GET's would be.
         Err(Reason::HeadOfPage) => {
-            Ok((document::rewrite(facts).edits, Decision::PassThrough(Reason::HeadOfPage)))
+            (document::rewrite(facts).edits, Decision::PassThrough(Reason::HeadOfPage))
         }
-        Err(reason) => Err(reason),
+        Err(reason) => refused(reason),
     }
 }
 

@@ -178,10 +178,8 @@ impl Policy {
         I: IntoIterator,
         I::Item: AsRef<str>,
     {
-        self.types = types
-            .into_iter()
-            .map(|pattern| MediaPattern::parse(pattern.as_ref()))
-            .collect::<Result<_, _>>()?;
+        let types = types.into_iter().map(|pattern| MediaPattern::parse(pattern.as_ref()));
+        self.types = media::arranged(types.collect::<Result<_, _>>()?);
         Ok(self)
     }
 

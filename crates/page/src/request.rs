@@ -2,7 +2,7 @@
 
 use http::header::{ACCEPT_ENCODING, HeaderValue};
 
-use crate::fields::{CacheControl, accepts_html, preferred_coding, single};
+use crate::fields::{CacheControl, accepts_html, single};
 use crate::{HeaderEdits, Headers, Policy, RequestHead};
 
 /// A content coding that a rewritten page is compressed with.
@@ -32,20 +32,17 @@ pub struct RequestPlan {
     pub edits: HeaderEdits,
     /// A visitor going to a page (`Sec-Fetch-Dest: document`, or the older signs of one).
     pub navigation: bool,
-    /// The best coding the visitor takes, for compressing again; `None` is identity.
-    pub accept_encoding: Option<Coding>,
 }
 
 /// Decides how a request goes on to the site. `request` is the head as the visitor sent it.
 ///
 /// ```
-/// use manyhands_page::{Coding, Policy, RequestHead, request_plan};
+/// use manyhands_page::{Policy, RequestHead, request_plan};
 ///
 /// let headers = [("sec-fetch-dest", "document"), ("accept-encoding", "gzip, br;q=0.5")];
 /// let request = RequestHead { method: "GET", path: "/", query: None, headers: &headers[..] };
 /// let plan = request_plan(&request, &Policy::default());
 /// assert!(plan.navigation && !plan.edits.is_empty());
-/// assert_eq!(plan.accept_encoding, Some(Coding::Gzip));
 /// ```
 pub fn request_plan<H: Headers + ?Sized>(
     request: &RequestHead<'_, H>,
@@ -56,26 +53,23 @@ pub fn request_plan<H: Headers + ?Sized>(
     if navigation && policy.pages() && !policy.is_reserved(request.path) {
         edits.set(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     }
-    RequestPlan { edits, navigation, accept_encoding: preferred_coding(request.headers) }
+    RequestPlan { edits, navigation }
 }
 
 /// Whether a visitor goes to this page, as opposed to a frame, a script or a program fetching it, or
 /// to somebody who asks for it untransformed (RFC 9111, section 5.2.1.6).
 pub(crate) fn is_navigation<H: Headers + ?Sized>(request: &RequestHead<'_, H>) -> bool {
-    if !request.is_get_or_head()
-        || ["x-requested-with", "range", "upgrade"].iter().any(|name| request.has(name))
-    {
-        return false;
-    }
-    if CacheControl::read(request.headers, "cache-control").map_or(true, |asked| asked.no_transform)
-    {
-        return false;
-    }
-    match single(request.headers, "sec-fetch-dest") {
+    // What most requests fail at comes first.
+    let to_page = match single(request.headers, "sec-fetch-dest") {
         Ok(Some(destination)) => destination == b"document",
         Ok(None) => accepts_html(request.headers),
         Err(_) => false,
-    }
+    };
+    to_page
+        && request.is_get_or_head()
+        && !["x-requested-with", "range", "upgrade"].iter().any(|name| request.has(name))
+        && CacheControl::read(request.headers, "cache-control")
+            .is_ok_and(|asked| !asked.no_transform)
 }
 
 #[cfg(test)]

@@ -6,7 +6,9 @@
 use std::collections::HashSet;
 
 use manyhands_metainfo::Validator;
-use manyhands_page::{AssetOffer, Decision, Policy, Reason, RequestHead, ResponseHead, plan};
+use manyhands_page::{
+    AssetOffer, Decision, Policy, Reason, RequestHead, ResponseHead, decide, plan, refuses_type,
+};
 
 type Line = (&'static str, &'static str);
 
@@ -488,4 +490,52 @@ fn an_operators_types_take_the_place_of_the_defaults() {
     assert_eq!(decision("/a.zip", "application/octet-stream"), Some(Reason::Extension));
     assert_eq!(decision("/a.zip", "application/zip"), Some(Reason::Type));
     assert_eq!(decision("/a", "audio/x-evil+xml"), Some(Reason::Type));
+}
+
+/// A host may ask for the type alone: nothing else that an exchange can say makes anything of what is refused by it.
+#[test]
+fn what_is_refused_by_its_type_is_left_alone_whatever_else_is_said() {
+    let policies =
+        [Policy::default(), Policy::default().with_types(["audio/*", "application/pdf"]).unwrap()];
+    let types = [
+        "text/css",
+        "Text/CSS; charset=utf-8",
+        "image/png",
+        "text/html",
+        "application/zip",
+        "audio/x",
+        "a/b",
+        "",
+        "application/octet-stream",
+        "application/pdf",
+        "video/mp4",
+        "text/css, text/html",
+        "audio/x+xml",
+    ];
+    let mut refused = 0;
+    for policy in &policies {
+        for content_type in types {
+            let refuses = refuses_type(policy, content_type.as_bytes());
+            refused += usize::from(refuses);
+            for response in RESPONSE_LINES.iter().filter(|(name, _)| *name != "content-type") {
+                for request in REQUEST_LINES {
+                    for (method, path) in
+                        [("GET", "/a.zip"), ("HEAD", "/"), ("GET", "/a?X-Amz-Signature=1")]
+                    {
+                        let (path, query) =
+                            path.split_once('?').map_or((path, None), |(p, q)| (p, Some(q)));
+                        let (asked, answered) =
+                            ([*request], [("content-type", content_type), *response]);
+                        let head = RequestHead { method, path, query, headers: &asked[..] };
+                        let response = ResponseHead { status: 200, headers: &answered[..] };
+                        let (edits, decision) = decide(&head, &response, policy, false);
+                        let by_type = decision == Decision::PassThrough(Reason::Type);
+                        assert_eq!(by_type, refuses, "{content_type}: {head:?} {response:?}");
+                        assert!(!refuses || edits.is_empty());
+                    }
+                }
+            }
+        }
+    }
+    assert_eq!(refused, 14);
 }

@@ -10,6 +10,7 @@ use nginx_sys::{
 
 use crate::answer::Answer;
 use crate::ffi::{Request, caught, guarded};
+use crate::judge::count_passed;
 use crate::visit::{Answering, Visit};
 use crate::{conf, filters};
 
@@ -65,7 +66,7 @@ fn prepare(request: Request<'_>) -> Option<()> {
     // SAFETY: the request is under way.
     let place = unsafe { conf::location(request.as_ptr()) }.place()?;
     // A redirect within nginx comes by again.
-    if Visit::begin(request, |visit| std::mem::replace(&mut visit.asked, true))? {
+    if Visit::with(request, |visit| visit.asked) == Some(true) {
         return None;
     }
     let here = place.here();
@@ -75,14 +76,21 @@ fn prepare(request: Request<'_>) -> Option<()> {
     if policy.is_reserved(path) {
         let visitor = here.visitor(&asked, request.address());
         let answer = here.below_prefix(method, path, query, &visitor)?;
-        Visit::with(request, |visit| visit.answer = Some(answer))?;
+        Visit::begin(request, |visit| {
+            visit.asked = true;
+            visit.answer = Some(answer);
+        })?;
         // SAFETY: the request is under way, and nginx has not chosen yet who answers it.
         unsafe { (*request.as_ptr()).content_handler = Some(content) };
         return Some(());
     }
     let head = RequestHead { method, path, query, headers: &asked };
     let edits = request_plan(&head, policy).edits;
-    if edits.is_empty() { None } else { request.edit_asked(&edits) }
+    if edits.is_empty() {
+        return None;
+    }
+    Visit::begin(request, |visit| visit.asked = true)?;
+    request.edit_asked(&edits)
 }
 
 /// Below the prefix: what is known without the daemon.
@@ -101,7 +109,13 @@ unsafe extern "C" fn log(request: *mut ngx_http_request_t) -> ngx_int_t {
     caught(|| {
         // SAFETY: nginx calls with a request that it is about to free.
         let request = unsafe { Request::of(request)? };
-        if request.is_main() { Visit::with(request, |visit| visit.end(request)) } else { None }
+        if !request.is_main() {
+            return None;
+        }
+        match Visit::passed(request) {
+            Some(reason) => count_passed(request, reason),
+            None => Visit::with(request, |visit| visit.end(request)),
+        }
     });
     NGX_OK as ngx_int_t
 }

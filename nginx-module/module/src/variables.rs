@@ -70,11 +70,18 @@ unsafe extern "C" fn evaluate(
 
 /// Why the answer went out as it came; empty for pages with the tag and for files that may be shared.
 fn reason(request: Request<'_>) -> Option<String> {
-    Visit::with(request, |visit| Some(visit.reason()?.name().to_owned()))?
+    let of_visit = || Visit::with(request, |visit| visit.reason())?;
+    Some(Visit::passed(request).or_else(of_visit)?.name().to_owned())
 }
 
 /// In which arm of the experiment the answer is.
 fn arm(request: Request<'_>) -> Option<String> {
+    if Visit::passed(request).is_some() {
+        // SAFETY: the request is under way.
+        let here = unsafe { conf::location(request.as_ptr()) }.place()?.here();
+        let visitor = here.visitor(&request.asked(), request.address());
+        return Some(here.arm(None, &visitor)?.name().to_owned());
+    }
     Visit::with(request, |visit| {
         let here = visit.place?.here();
         let arm = here.arm(visit.asset.as_ref(), visit.visitor.as_ref()?)?;

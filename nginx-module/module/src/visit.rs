@@ -13,7 +13,8 @@ use crate::ffi::{Request, guarded};
 use crate::filters::Injection;
 use crate::process::now;
 
-/// A visitor's request, and what became of it.
+/// A visitor's request, and what became of it. Of one whose answer is small and goes out as it came, only the reason is
+/// kept ([`Visit::pass`]): most are such.
 #[derive(Debug, Default)]
 pub(crate) struct Visit {
     /// The request was looked at.
@@ -62,13 +63,9 @@ pub(crate) struct Body {
 }
 
 impl Body {
-    /// Octets that are on their way: nginx may hold the rest back, for a slow visitor or a limited rate. What it
-    /// has written beside the header is the body and its framing.
+    /// Octets that are on their way: nginx may hold the rest back, for a slow visitor or a limited rate.
     fn sent(&self, request: Request<'_>) -> u64 {
-        let raw = request.raw();
-        // SAFETY: a request has a connection.
-        let written = u64::try_from(unsafe { (*raw.connection).sent }).unwrap_or_default();
-        written.saturating_sub(raw.header_size as u64).min(self.handed)
+        request.written().min(self.handed)
     }
 }
 
@@ -96,6 +93,27 @@ impl Visit {
             }
         }
         Self::with(request, work)
+    }
+
+    /// Remembers that the answer goes out as it came, and why, of a request that is no visit and will be none: its body is
+    /// short, and counted at the end.
+    pub(crate) fn pass(request: Request<'_>, reason: Reason) {
+        // SAFETY: an odd number is no visit's address; it is never followed.
+        unsafe { Self::remember(request, ptr::without_provenance_mut(2 * reason as usize + 1)) };
+    }
+
+    /// What [`Visit::pass`] was told.
+    pub(crate) fn passed(request: Request<'_>) -> Option<Reason> {
+        let kept = Self::kept(request).addr();
+        if kept % 2 == 1 { Reason::ALL.get(kept / 2).copied() } else { None }
+    }
+
+    /// Forgets what [`Visit::pass`] was told: something on the way makes the body another, and it is counted as it goes.
+    pub(crate) fn take_passed(request: Request<'_>) -> Option<Reason> {
+        let reason = Self::passed(request)?;
+        // SAFETY: null is no visit.
+        unsafe { Self::remember(request, ptr::null_mut()) };
+        Some(reason)
     }
 
     /// Counts what is on its way.
@@ -127,9 +145,17 @@ impl Visit {
         self.reason.or_else(|| self.page.as_ref()?.outcome()?.reason())
     }
 
-    fn find(request: Request<'_>) -> *mut Self {
+    /// What nginx keeps for us of a request.
+    fn kept(request: Request<'_>) -> *mut c_void {
         // SAFETY: each request has a place for each module.
-        let known = unsafe { *request.raw().ctx.add((*crate::module()).ctx_index) };
+        unsafe { *request.raw().ctx.add((*crate::module()).ctx_index) }
+    }
+
+    fn find(request: Request<'_>) -> *mut Self {
+        let known = Self::kept(request);
+        if known.addr() % 2 == 1 {
+            return ptr::null_mut();
+        }
         if !known.is_null() {
             return known.cast();
         }
@@ -155,7 +181,7 @@ impl Visit {
     /// # Safety
     /// `visit` is one, or null.
     unsafe fn remember(request: Request<'_>, visit: *mut c_void) {
-        // SAFETY: as in `find`.
+        // SAFETY: as in `kept`.
         unsafe { *request.raw().ctx.add((*crate::module()).ctx_index) = visit };
     }
 }

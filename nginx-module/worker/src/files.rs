@@ -1,5 +1,6 @@
 //! Files that another process replaces by rename, or removes: looked at once a second, read when they are others.
 
+use std::borrow::Borrow;
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
 use std::hash::Hash;
@@ -102,6 +103,16 @@ impl<K: Clone + Eq + Hash, T> Files<K, T> {
         };
         self.put(key, Known { looked: now, identity, weight, value: value.clone() });
         value
+    }
+
+    /// Whether there was no such file when it was last looked for, less than a second ago.
+    pub(crate) fn is_missing<Q: Eq + Hash + ?Sized>(&self, key: &Q, now: u64) -> bool
+    where
+        K: Borrow<Q>,
+    {
+        self.known
+            .get(key)
+            .is_some_and(|known| known.value.is_none() && known.looked.abs_diff(now) < HOLDS)
     }
 
     fn forget(&mut self, key: &K) {

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use manyhands_metainfo::AssetPath;
-use manyhands_page::{Policy, PolicyError, PolicyTerms};
+use manyhands_page::{Policy, PolicyError, PolicyTerms, refuses_type};
 
 use crate::lease::Terms;
 
@@ -95,6 +95,38 @@ pub(crate) struct Rules {
     pub(crate) suffixes: bool,
     /// Why nothing is shared here.
     pub(crate) refused: Option<String>,
+    types: RefCell<Vec<JudgedType>>,
+}
+
+/// What was found of a `Content-Type`.
+#[derive(Debug)]
+struct JudgedType {
+    content_type: Box<[u8]>,
+    charset: Box<[u8]>,
+    is_refused: bool,
+}
+
+/// Most types that are remembered: a site has fewer, an origin that makes them up has more.
+const MOST_TYPES: usize = 32;
+
+impl Rules {
+    /// Whether answers of a type are left alone for it; an empty charset is none.
+    pub(crate) fn refuses_type(&self, content_type: &[u8], charset: &[u8]) -> bool {
+        let mut types = self.types.borrow_mut();
+        let is = |it: &&JudgedType| *it.content_type == *content_type && *it.charset == *charset;
+        if let Some(judged) = types.iter().find(is) {
+            return judged.is_refused;
+        }
+        let is_refused = match charset {
+            [] => refuses_type(&self.policy, content_type),
+            _ => refuses_type(&self.policy, &[content_type, b"; charset=", charset].concat()),
+        };
+        if types.len() < MOST_TYPES {
+            let (content_type, charset) = (content_type.into(), charset.into());
+            types.push(JudgedType { content_type, charset, is_refused });
+        }
+        is_refused
+    }
 }
 
 impl Location {
@@ -140,6 +172,6 @@ impl Location {
         };
         let suffixes =
             directives.suffixes.or(of_lease.map(|lease| lease.suffixes)).unwrap_or_default();
-        Rules { policy, quiet, preload, suffixes, refused }
+        Rules { policy, quiet, preload, suffixes, refused, types: RefCell::default() }
     }
 }

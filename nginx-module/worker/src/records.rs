@@ -1,11 +1,13 @@
 //! The records of the asset store, see [`Record`].
 
+use std::cell::OnceCell;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use manyhands_metainfo::{AssetPath, Digest, InfoHash, Record, Version};
+use manyhands_page::{HeaderEdits, asset_edits};
 
 use crate::files::{Bounds, Files, Missing};
 
@@ -22,10 +24,18 @@ pub(crate) struct Shelved {
     /// The swarm.
     pub(crate) info_hash: InfoHash,
     /// Of the whole file.
-    pub(crate) sha256: Digest,
+    sha256: Digest,
+    edits: OnceCell<(String, HeaderEdits)>,
 }
 
 impl Shelved {
+    /// What a head carries besides the site's own fields: made once, for the one prefix that a site has.
+    pub(crate) fn edits(&self, asset: &AssetPath, prefix: &str) -> HeaderEdits {
+        let make = || asset_edits(asset, &self.sha256, prefix);
+        let (of, edits) = self.edits.get_or_init(|| (prefix.to_owned(), make()));
+        if of == prefix { edits.clone() } else { make() }
+    }
+
     /// Whether the site has this version now. A file that was hashed as it came over the network has no identity
     /// on record, even where it lies on this machine.
     fn is(&self, version: &Version) -> bool {
@@ -64,6 +74,16 @@ impl Records {
         self.last(dir, asset, now, Missing::Holds).is_some()
     }
 
+    /// As the opposite of [`Records::any`], by a path as a visitor sent it. One that is not spelled as an asset's key
+    /// is no key of any.
+    pub(crate) fn none(&mut self, dir: &Path, path: &str, now: u64) -> bool {
+        if self.dir == dir && self.files.is_missing(path, now) {
+            return true;
+        }
+        let asset = AssetPath::parse(path).ok().filter(|asset| asset.as_str() == path);
+        asset.is_none_or(|asset| !self.any(dir, &asset, now))
+    }
+
     fn last(
         &mut self,
         dir: &Path,
@@ -79,7 +99,8 @@ impl Records {
         let read = |file: &File, size| {
             let record = read(file, size).filter(|record| record.path == *asset)?;
             let (info_hash, sha256) = (record.info_hash(), record.hashes.sha256);
-            Some((Shelved { version: record.version, info_hash, sha256 }, 0))
+            let (version, edits) = (record.version, OnceCell::new());
+            Some((Shelved { version, info_hash, sha256, edits }, 0))
         };
         self.files.value(asset, now, missing, place, read)
     }

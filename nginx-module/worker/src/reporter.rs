@@ -1,6 +1,6 @@
 //! What the daemon is told: events, which wait here in a queue, and counts, which wait in the shared memory.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::path::Path;
 
 use foldhash::quality::RandomState;
@@ -25,7 +25,8 @@ const THOROUGH: u32 = 300;
 pub(crate) struct Reporter {
     socket: Socket,
     events: HashMap<Event, Waiting, RandomState>,
-    passed: BTreeMap<&'static str, u64>,
+    /// By reason, in the order of [`Reason::ALL`].
+    passed: [u64; Reason::ALL.len()],
     tagged: u64,
     asked: u64,
     looks: u32,
@@ -53,7 +54,7 @@ impl Reporter {
         Self {
             socket: Socket::new(place),
             events: HashMap::default(),
-            passed: BTreeMap::new(),
+            passed: [0; Reason::ALL.len()],
             tagged: 0,
             asked: 0,
             looks: 0,
@@ -73,7 +74,7 @@ impl Reporter {
 
     /// Takes note of an answer that went out as it came.
     pub(crate) fn passed(&mut self, reason: Reason) {
-        *self.passed.entry(reason.name()).or_default() += 1;
+        self.passed[reason as usize] += 1;
     }
 
     /// Takes note of a page that got its tag.
@@ -118,9 +119,10 @@ impl Reporter {
         let mut waiting: Vec<_> = self.events.drain().filter(fits).collect();
         waiting.sort_unstable_by_key(|(_, waiting)| waiting.place);
         let mut rest = waiting.into_iter().peekable();
-        while rest.peek().is_some() || !self.passed.is_empty() || self.tagged > 0 {
-            let passed = self.passed.iter().map(|(reason, times)| ((*reason).to_owned(), *times));
-            let passed = passed.collect();
+        while rest.peek().is_some() || self.passed.iter().any(|times| *times > 0) || self.tagged > 0
+        {
+            let passed = Reason::ALL.iter().zip(self.passed).filter(|(_, times)| *times > 0);
+            let passed = passed.map(|(reason, times)| (reason.name().to_owned(), times)).collect();
             let mut report = Report { passed, tagged: self.tagged, ..Report::default() };
             let (mut bytes, mut sent) = (report.to_json().len(), Vec::new());
             while let Some((event, waiting)) = rest.next_if(|(event, _)| {
@@ -134,7 +136,7 @@ impl Reporter {
                 self.events.extend(sent.into_iter().chain(rest));
                 return false;
             }
-            self.passed.clear();
+            self.passed.fill(0);
             self.tagged = 0;
         }
         true

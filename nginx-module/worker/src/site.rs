@@ -8,7 +8,7 @@ use std::rc::Rc;
 use manyhands_bridge::{Event, Form, Published};
 use manyhands_experiment::{Arm, Sent};
 use manyhands_metainfo::{AssetPath, FileIdentity, InfoHash, LocalFile};
-use manyhands_page::{AssetOffer, Doubt, HeaderEdits, Headers, Policy, Reason, asset_edits};
+use manyhands_page::{AssetOffer, Doubt, HeaderEdits, Headers, Policy, Reason};
 
 use crate::counters::Counters;
 use crate::lease::{LeaseFile, Terms};
@@ -56,7 +56,9 @@ impl<'z> Site<'z> {
         let terms = lease.terms(now);
         let (rules, complaint) = location.rules(terms.as_deref());
         let of_lease = lease.complaint();
-        self.complaints.borrow_mut().extend(of_lease.into_iter().chain(complaint));
+        if of_lease.is_some() || complaint.is_some() {
+            self.complaints.borrow_mut().extend(of_lease.into_iter().chain(complaint));
+        }
         let sharing = lease.holds(now)
             && rules.refused.is_none()
             && terms.as_ref().is_some_and(|terms| terms.lease.sharing);
@@ -221,9 +223,9 @@ impl Here<'_, '_> {
         let shelved = self.terms().and_then(|terms| {
             self.site.records.borrow_mut().of(&terms.records, &asset, &version, self.now)
         });
-        let edits = shelved.as_ref().map_or_else(HeaderEdits::default, |shelved| {
-            asset_edits(&offer.path, &shelved.sha256, self.policy().prefix())
-        });
+        let prefix = self.policy().prefix();
+        let edits = shelved.as_ref().map(|shelved| shelved.edits(&offer.path, prefix));
+        let edits = edits.unwrap_or_default();
         let info_hash = shelved.as_ref().map(|shelved| shelved.info_hash);
         // A name that is no text can't be told: the daemon then fetches the file as it would any other.
         let file = file.map(|file| &file.path).filter(|path| path.to_str().is_some()).cloned();
@@ -257,6 +259,21 @@ impl Here<'_, '_> {
             self.doubt(doubt);
         }
         self.other(visitor)
+    }
+
+    /// [`refuses_type`](manyhands_page::refuses_type), of a `Content-Type` as nginx keeps it: with the charset apart.
+    #[must_use]
+    pub fn refuses_type(&self, content_type: &[u8], charset: &[u8]) -> bool {
+        self.rules.refuses_type(content_type, charset)
+    }
+
+    /// Whether an answer of status 200 that is shorter than any shared file, and is no such file, casts no doubt on what
+    /// is known. A file that is on record would be in doubt. One that is being hashed is held to its length at the end, so
+    /// that the daemon need not hear of this.
+    #[must_use]
+    pub fn is_beyond_doubt(&self, path: &str) -> bool {
+        self.terms()
+            .is_none_or(|terms| self.site.records.borrow_mut().none(&terms.records, path, self.now))
     }
 
     /// Takes note that the site could not send what was asked for (status 500 and up).

@@ -195,3 +195,46 @@ fn reports_are_cut_to_datagrams_and_what_fits_in_none_is_left_out() {
     }
     assert_eq!((events, passed), (90, 100));
 }
+
+#[test]
+fn a_short_answer_casts_doubt_on_what_is_on_record_alone() {
+    let daemon = Daemon::start();
+    daemon.record("/a.zip");
+    daemon.lease(&lease(), NOW);
+    let (site, location) = (daemon.site(), everywhere());
+    let beyond = |path: &str, now| site.at(&location, now).is_beyond_doubt(path);
+    assert!(!beyond("/a.zip", NOW));
+    // Spelled otherwise it is another address; and what is no path is nobody's.
+    for path in ["/b.zip", "/./a.zip", "/%61.zip", "/", "a.zip", ""] {
+        assert!(beyond(path, NOW) && beyond(path, NOW), "{path}");
+    }
+    // What is published is found within a second.
+    daemon.record("/b.zip");
+    assert!(!beyond("/b.zip", NOW + 1_000));
+}
+
+#[test]
+fn a_type_is_judged_once_and_by_all_that_is_said_of_it() {
+    let daemon = Daemon::start();
+    daemon.lease(&lease(), NOW);
+    let (site, location) = (daemon.site(), everywhere());
+    let here = site.at(&location, NOW);
+    for _ in 0..2 {
+        for (content_type, charset, refused) in [
+            ("text/css", "", true),
+            ("text/css", "utf-8", true),
+            ("text/html", "", false),
+            ("application/zip", "", false),
+            ("text/css, text/html", "", false),
+            ("text/css; charset=a", "b", false),
+            ("", "", false),
+        ] {
+            let refuses = here.refuses_type(content_type.as_bytes(), charset.as_bytes());
+            assert_eq!(refuses, refused, "{content_type} {charset}");
+        }
+    }
+    // More than are remembered.
+    for number in 0..100 {
+        assert!(here.refuses_type(format!("image/x{number}").as_bytes(), b""));
+    }
+}

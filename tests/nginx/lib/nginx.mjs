@@ -24,7 +24,7 @@ export function modulePath() {
 function configuration(dir, { main = '', events = '', http, workers, module }) {
   return `${module ? `load_module ${modulePath()};\n` : ''}daemon off;
 ${process.getuid() === 0 ? 'user root;' : ''}
-worker_processes ${workers};
+worker_processes ${workers || 1};
 worker_shutdown_timeout 10s;
 pid ${dir}/nginx.pid;
 error_log ${dir}/error.log notice;

@@ -1,4 +1,4 @@
-/** Exact ranges of one asset from the origin, bound to one version of it. */
+/** Exact ranges of one asset: from the origin, bound to one version of it, or from a mirror, whose bytes are checked anyway. */
 
 import type { HttpSource, RangeSink } from "../core/transfer";
 
@@ -38,7 +38,8 @@ export class RangeFetcher implements HttpSource {
   constructor(
     private readonly url: string,
     private readonly version: Version,
-    private readonly onHead: OnHead,
+    /** Of the origin; without it this is a mirror. */
+    private readonly onHead?: OnHead,
   ) {}
 
   open(from: number, to: number, sink: RangeSink): () => void {
@@ -48,16 +49,18 @@ export class RangeFetcher implements HttpSource {
   }
 
   async #run(from: number, to: number, sink: RangeSink, signal: AbortSignal): Promise<void> {
-    await slot();
+    const { onHead } = this;
+    if (onHead) await slot();
     try {
       if (signal.aborted) return;
       const { etag, length } = this.version;
       // no-store: the browser's cache would let parallel ranges of one URL wait for one another; it also makes the worker pass this by.
       const response = await fetch(this.url, {
-        headers: { Range: `bytes=${from}-${to - 1}`, ...(etag && { "If-Range": etag }) },
+        headers: { Range: `bytes=${from}-${to - 1}`, ...(onHead && etag && { "If-Range": etag }) },
         cache: "no-store",
         credentials: "same-origin",
         redirect: "error",
+        ...(!onHead && { referrerPolicy: "no-referrer" as const }),
         signal,
       });
       if (signal.aborted) return;
@@ -68,7 +71,7 @@ export class RangeFetcher implements HttpSource {
         if (status === 429 || status >= 500) return sink.fail({ retryAfter: retryAfter(headers.get("Retry-After"), Date.now()) });
         return sink.fail({ changed: true });
       }
-      this.onHead(response.headers);
+      onHead?.(response.headers);
       const reader = response.body!.getReader();
       let left = to - from;
       for (;;) {
@@ -84,12 +87,14 @@ export class RangeFetcher implements HttpSource {
     } catch {
       if (!signal.aborted) sink.fail({});
     } finally {
-      release();
+      if (onHead) release();
     }
   }
 
   #exact(response: Response, from: number, to: number, length: number): boolean {
     const { status, headers } = response;
+    // Of a mirror not every field can be read.
+    if (!this.onHead) return status === 206;
     if (status !== 206 || headers.get("Content-Encoding") || headers.get("Content-Range") !== `bytes ${from}-${to - 1}/${length}`) return false;
     if (this.version.etag) return headers.get("ETag") === this.version.etag;
     const modified = headers.get("Last-Modified");

@@ -22,12 +22,14 @@ export const fetchSite = async (): Promise<Site> => (await fetch(`${PREFIX}site.
 /** Assets whose manifest this page has had: the server counts demand by first requests, one a page view and asset in every arm. */
 const had = new Set<string>();
 
-export const fetchManifest = async (path: string): Promise<{ manifest: Manifest; swarm: string } | undefined> => {
+/** `mirrors`: those that have it, the best first; nothing where the answer does not say. */
+export const fetchManifest = async (path: string): Promise<{ manifest: Manifest; swarm: string; mirrors: string[] | undefined } | undefined> => {
   const response = await fetch(reserved("manifest", path) + (had.has(path) ? "?again" : ""));
   if (!response.ok) return undefined;
   had.add(path);
   const manifest = readManifest((await response.json()) as Parameters<typeof readManifest>[0]);
-  return manifest && { manifest, swarm: response.headers.get("Manyhands-Swarm") ?? "off" };
+  const mirrors = response.headers.get("Manyhands-Mirrors")?.split(/[, ]+/).filter(Boolean);
+  return manifest && { manifest, swarm: response.headers.get("Manyhands-Swarm") ?? "off", mirrors };
 };
 
 /** A page of digests, tried a few times: without it a transfer ends. */

@@ -160,7 +160,7 @@ export class Tracker {
 
   /** Whether fewer are connected than there are, or than there is room for. */
   #lacking({ transfer, others }: Membership): boolean {
-    return transfer.scheduler.peers.size < Math.min(MAX_PEERS, others);
+    return transfer.others.length < Math.min(MAX_PEERS, others);
   }
 
   /** Introductions fail: offers get lost, networks do not let each other through. While somebody is missing the next announce comes soon. */
@@ -178,7 +178,7 @@ export class Tracker {
 
   /** As many offers as the tracker has takers for, and no more than we have room for. */
   async #offer(key: string, member: Membership, count: number): Promise<void> {
-    const room = MAX_PEERS - member.transfer.scheduler.peers.size;
+    const room = MAX_PEERS - member.transfer.others.length;
     const offers = await Promise.all(
       Array.from({ length: Math.min(count, room) }, async (): Promise<Offer | undefined> => {
         const offerId = binary(crypto.getRandomValues(new Uint8Array(20)));
@@ -193,8 +193,8 @@ export class Tracker {
   }
 
   async #onOffer(member: Membership, peerId: string, offerId: string, sdp: string): Promise<void> {
-    const { peers } = member.transfer.scheduler;
-    if (member.refused || peers.size >= MAX_PEERS || peerId === this.#peerId || [...peers].some((peer) => binary(peer.id) === peerId)) return;
+    const { others } = member.transfer;
+    if (member.refused || others.length >= MAX_PEERS || peerId === this.#peerId || others.some((peer) => binary(peer.id) === peerId)) return;
     const connection = this.#connection(member, offerId);
     try {
       const reply = await connection.answer(sdp);

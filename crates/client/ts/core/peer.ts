@@ -12,6 +12,8 @@ export interface Channel {
   send(bytes: Bytes): void;
   backlog(): number;
   close(): void;
+  /** A mirror's: a unit of it was not the asset's. */
+  wrong?(unit: number): void;
 }
 
 export interface PeerEvents {
@@ -109,6 +111,17 @@ export class Peer {
 
   get complete(): boolean {
     return this.pieces.complete;
+  }
+
+  /** An HTTP mirror behind the channel, nobody's browser. */
+  get mirror(): boolean {
+    return !!this.channel.wrong;
+  }
+
+  /** It sent a unit that is not the asset's: the last that is heard of it. */
+  lied(unit: number): void {
+    this.channel.wrong?.(unit);
+    this.close();
   }
 
   /** May be asked for units. */

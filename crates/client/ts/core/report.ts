@@ -13,7 +13,7 @@ export const MOST_OCTETS = 4096;
 export interface TransferRecord {
   path: string;
   length: number;
-  received: { origin: number; peers: number; wasted: number };
+  received: { origin: number; peers: number; mirrors: number; wasted: number };
   /** Why plain HTTP had to go on. */
   fallback: string | null;
 }
@@ -78,10 +78,10 @@ export class Report {
 
   /** All transfers so far. */
   transfers(records: readonly TransferRecord[]): void {
-    for (const { path, length } of records) Object.assign(this.asset(path), { demand: true, size: length, peers: 0, origin: 0, wasted: 0 });
+    for (const { path, length } of records) Object.assign(this.asset(path), { demand: true, size: length, peers: 0, origin: 0, mirrors: 0, wasted: 0 });
     for (const { path, received, fallback } of records) {
       const figures = this.asset(path);
-      for (const source of ["peers", "origin", "wasted"] as const) figures[source] += received[source];
+      for (const source of ["peers", "origin", "mirrors", "wasted"] as const) figures[source] += received[source];
       figures.fallback ??= fallback;
     }
   }

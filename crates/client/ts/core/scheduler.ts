@@ -420,6 +420,29 @@ export class Scheduler {
     }
   }
 
+  /** A mirror gets spans that nobody else has begun, from end to end, so that few ranges do; first those that are ours to fetch. */
+  #nextOfRun(peer: Peer, from: number, end: number, free: (unit: number) => boolean): number | undefined {
+    const { layout } = this.settings;
+    const next = [...peer.pending.keys()].pop()! + 1;
+    if (next < end && free(next) && layout.spanOf(next) === layout.spanOf(next - 1)) return next;
+    for (const any of [false, true]) {
+      for (let span = layout.spanOf(from); span < layout.spans; span++) {
+        if (!any && !this.#owners.get(span)) continue;
+        const [start, stop] = layout.spanUnits(span);
+        if (start >= end) break;
+        let first: number | undefined;
+        let begun = false;
+        for (let unit = Math.max(start, from); unit < Math.min(stop, end) && !begun; unit++) {
+          const other = this.#peerFor(unit);
+          begun = !!other && other !== peer;
+          if (first === undefined && free(unit)) first = unit;
+        }
+        if (first !== undefined && !begun) return first;
+      }
+    }
+    return undefined;
+  }
+
   #pickUnit(peer: Peer): number | undefined {
     const { layout } = this.settings;
     const free = (unit: number): boolean => this.missing(unit) && !this.#peerFor(unit) && !this.#rangeFor(unit);
@@ -428,6 +451,10 @@ export class Scheduler {
       // A peer that has proved nothing is not trusted with what is needed within a second.
       const from = Math.ceil((peer.proven || !consumer.http ? consumer.position - UNIT + 1 : this.#panicEnd(consumer)) / UNIT);
       const end = Math.ceil(horizon / UNIT);
+      if (peer.mirror) {
+        const next = this.#nextOfRun(peer, Math.max(0, from), end, free);
+        if (next !== undefined) return next;
+      }
       const near = Math.min(end, Math.ceil((consumer.position + NEAR) / UNIT));
       for (let unit = Math.max(0, from); unit < (consumer.media ? end : near); unit++) {
         if (peer.pieces.has(layout.pieceOf(unit)) && free(unit)) return unit;

@@ -46,7 +46,7 @@ export interface RangeSink {
   fail(error: { changed?: boolean; retryAfter?: number | undefined }): void;
 }
 
-/** A place that serves ranges of the asset: the origin; mirrors fit in here. */
+/** A place that serves ranges of the asset: the origin, or a mirror. */
 export interface HttpSource {
   /** Starts a range [from, to); the returned function aborts it silently. */
   open(from: number, to: number, sink: RangeSink): () => void;
@@ -108,7 +108,7 @@ export class Transfer implements PeerEvents {
   readonly pieces: Bitfield;
   readonly infoHash: Bytes;
   /** Verified bytes by source. `wasted` arrived twice or was refused. */
-  readonly received = { origin: 0, peers: 0, stored: 0, wasted: 0 };
+  readonly received = { origin: 0, peers: 0, mirrors: 0, stored: 0, wasted: 0 };
   failed: Failure | undefined;
   onEnd: (failure: Failure) => void = () => undefined;
   onComplete: () => void = () => undefined;
@@ -209,6 +209,11 @@ export class Transfer implements PeerEvents {
       return undefined;
     };
     return { pull, cancel: stop };
+  }
+
+  /** Other visitors that are connected. */
+  get others(): Peer[] {
+    return [...this.scheduler.peers].filter((peer) => !peer.mirror);
   }
 
   addPeer(channel: Channel): Peer {
@@ -388,12 +393,11 @@ export class Transfer implements PeerEvents {
       // The origin itself sent something else: what the manifest describes is gone.
       if (!peer) return this.close("changed");
       this.#banned.add(hex(peer.id));
-      peer.close();
-      return;
+      return peer.lied(unit);
     }
     if (peer) {
       peer.proven = true;
-      received.peers += data.length;
+      received[peer.mirror ? "mirrors" : "peers"] += data.length;
     } else received.origin += data.length;
     this.options.budget.credit(data.length);
     this.#keep(unit, data);

@@ -5,7 +5,7 @@ import { test, type TestContext } from "node:test";
 import { Assets } from "../assets";
 import type { Site } from "../protocol";
 
-const SITE = { assets: { extensions: ["zip"], minSize: 1 }, limits: { slack: 1, uploadRate: 1, uploadMonthly: null, cache: 0 }, tracker: "/tracker", stun: [] } as unknown as Site;
+const SITE = { assets: { extensions: ["zip"], minSize: 1 }, limits: { slack: 1, uploadRate: 1, uploadMonthly: null, cache: 0 }, tracker: "/tracker", stun: [], mirrors: [] } as unknown as Site;
 
 /** A page of a site whose manifests say `swarm`; what it asked for, without the folder. */
 const page = (t: TestContext, swarm: { value: string | number }) => {

@@ -150,7 +150,7 @@ test("a request of the page's own that comes later does not begin with an earlie
 
 test("bytes, standstills, paint and interactions are told", async (t) => {
   const b = browser(t, {
-    assets: () => ({ log: [{ path: "/film.mp4", length: 9000, received: { origin: 10, peers: 20, wasted: 3 }, fallback: null }], budget: { given: 0 } }),
+    assets: () => ({ log: [{ path: "/film.mp4", length: 9000, received: { origin: 10, peers: 20, mirrors: 0, wasted: 3 }, fallback: null }], budget: { given: 0 } }),
   });
   await settle();
   const player = new Player();

@@ -89,7 +89,7 @@ const member = async (t: TestContext, others: { complete: number; incomplete: nu
     t.after(() => (before ? Object.defineProperty(globalThis, name, before) : delete (globalThis as Record<string, unknown>)[name]));
   }
   const peers = new Set<{ id: Uint8Array }>();
-  const transfer = { infoHash: new Uint8Array(20).fill(7), left, received: { origin: 0, peers: 0 }, scheduler: { peers } } as unknown as Transfer;
+  const transfer = { infoHash: new Uint8Array(20).fill(7), left, received: { origin: 0, peers: 0 }, scheduler: { peers }, get others() { return [...peers]; } } as unknown as Transfer;
   const tracker = new Tracker(() => Promise.resolve("ws://localhost/"), [], new Uint8Array(20));
   const sent: Sent[] = [];
   /** Info-hashes that the tracker does not want now. */

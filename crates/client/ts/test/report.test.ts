@@ -17,7 +17,7 @@ const take = (report: Report): Body => {
   assert.ok(Buffer.byteLength(text) <= MOST_OCTETS, `${Buffer.byteLength(text)} octets`);
   return JSON.parse(text) as Body;
 };
-const record = (path: string, peers: number, origin: number, more: Partial<TransferRecord> = {}): TransferRecord => ({ path, length: 1000, received: { origin, peers, wasted: 1 }, fallback: null, ...more });
+const record = (path: string, peers: number, origin: number, more: Partial<TransferRecord> = {}): TransferRecord => ({ path, length: 1000, received: { origin, peers, mirrors: 0, wasted: 1 }, fallback: null, ...more });
 const NOTHING = { v: 1, assets: [], lcp: null, inp: null, uploaded: 0 };
 
 test("a report has all its fields", () => {
@@ -58,14 +58,14 @@ test("a further report has the differences alone, and none follows where nothing
 
 test("what several transfers of one asset brought is one sum, a transfer that was held out among them", () => {
   const report = new Report();
-  report.transfers([record("/a.iso", 0, 0, { received: { origin: 0, peers: 0, wasted: 0 } }), record("/a.iso", 5, 6, { fallback: "network" }), record("/a.iso", 7, 8)]);
+  report.transfers([record("/a.iso", 0, 0, { received: { origin: 0, peers: 0, mirrors: 0, wasted: 0 } }), record("/a.iso", 5, 6, { fallback: "network" }), record("/a.iso", 7, 8)]);
   const [asset] = take(report).assets;
   assert.deepEqual([asset!.peers, asset!.origin, asset!.wasted, asset!.fallback], [12, 14, 2, "network"]);
 });
 
 test("of every manifest that was had there is word, held out or not; of the rest only where there is something to say", () => {
   const report = new Report();
-  report.transfers([record("/held.iso", 0, 0, { received: { origin: 0, peers: 0, wasted: 0 } })]);
+  report.transfers([record("/held.iso", 0, 0, { received: { origin: 0, peers: 0, mirrors: 0, wasted: 0 } })]);
   report.timed("/no-manifest.iso", 0, 1, 2);
   report.asset("/silent.iso");
   assert.deepEqual(take(report).assets.map(({ path, demand }) => [path, demand]), [["/held.iso", true], ["/no-manifest.iso", false]]);

@@ -7,6 +7,7 @@ import { createHash } from "node:crypto";
 import { concat, type Bytes } from "../core/bytes";
 import { Layout, UNIT } from "../core/layout";
 import { merkleRoot, unitDigest } from "../core/merkle";
+import { MirrorChannel } from "../core/mirror";
 import type { Channel, Peer } from "../core/peer";
 import { Transfer, type Manifest, type RangeSink, type ReadOptions, type Store } from "../core/transfer";
 import { UploadBudget } from "../core/upload";
@@ -44,6 +45,9 @@ export const makeFile = async (length: number, pieceLength = 262144, seed = 1): 
   };
 };
 
+/** What a mirror makes of the file's bytes. */
+type Tamper = (data: Bytes, at: number) => Bytes;
+
 interface Flow {
   at: number;
   to: number;
@@ -65,6 +69,7 @@ export class Origin {
     /** Bytes a second. */
     readonly rate: number,
     readonly latency = 40,
+    readonly tamper: Tamper = (data) => data,
   ) {
     this.data = file.data;
   }
@@ -86,7 +91,7 @@ export class Origin {
     for (const flow of active) {
       const share = Math.min(this.rate / active.length, flow.visitor.downlink / active.filter((f) => f.visitor === flow.visitor).length);
       const size = Math.min(flow.to - flow.at, Math.max(1, Math.floor((share * STEP) / 1000)));
-      const chunk = this.data.slice(flow.at, flow.at + size);
+      const chunk = this.tamper(this.data.slice(flow.at, flow.at + size), flow.at);
       flow.at += size;
       this.sent += size;
       if (flow.alive) flow.sink.data(chunk);
@@ -247,6 +252,16 @@ export class Visitor {
     return Buffer.compare(concat(this.body), this.file.data) === 0;
   }
 
+  /** Has a mirror asked as well; what came of it. */
+  ask(mirror: Origin): { wrong: number[]; closed: boolean; peer: Peer } {
+    const told = { wrong: [] as number[], closed: false };
+    const source = { open: (from: number, to: number, sink: RangeSink) => mirror.open(this, this.world.now, from, to, sink) };
+    const channel = new MirrorChannel(this.transfer.layout, source, { onWrong: (unit) => told.wrong.push(unit), onClose: () => (told.closed = true) });
+    const peer = this.transfer.addPeer(channel);
+    channel.begin(peer, this.transfer.infoHash, new Uint8Array(20).map(() => Math.floor(this.world.random() * 256)));
+    return Object.assign(told, { peer });
+  }
+
   /** Vanishes: links break, nothing is said. */
   die(): void {
     this.transfer.close();
@@ -262,6 +277,7 @@ export class World {
   now = 0;
   readonly visitors: Visitor[] = [];
   origin: Origin;
+  readonly mirrors: Origin[] = [];
   readonly random = generator(7);
   private timers: { at: number; run: () => void }[] = [];
 
@@ -271,6 +287,13 @@ export class World {
 
   after(milliseconds: number, run: () => void): void {
     this.timers.push({ at: this.now + milliseconds, run });
+  }
+
+  /** A mirror with an uplink of its own. */
+  mirror(file: File, rate: number, tamper?: Tamper, latency = 40): Origin {
+    const mirror = new Origin(file, rate, latency, tamper);
+    this.mirrors.push(mirror);
+    return mirror;
   }
 
   connect(a: Visitor, b: Visitor): void {
@@ -296,7 +319,7 @@ export class World {
       const due = this.timers.filter((timer) => timer.at <= this.now);
       this.timers = this.timers.filter((timer) => timer.at > this.now);
       for (const { run } of due) run();
-      this.origin.step(this.now);
+      for (const place of [this.origin, ...this.mirrors]) place.step(this.now);
       for (const visitor of this.visitors) visitor.step();
       if (this.now % 250 === 0) for (const visitor of this.visitors) visitor.transfer.tick();
       // All promises of this step settle before the next one.

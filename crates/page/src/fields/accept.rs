@@ -52,7 +52,7 @@ pub fn preferred_coding<H: Headers + ?Sized>(headers: &H) -> Option<Coding> {
         for element in list::split(value, b',').ok()? {
             let parts = list::split(element, b';').ok()?;
             let (name, parameters) = parts.split_first()?;
-            let slot = match list::token(name).ok()?.as_str() {
+            let slot = match &*list::token(name).ok()? {
                 "br" => &mut brotli,
                 "gzip" | "x-gzip" => &mut gzip,
                 "identity" => &mut identity,

@@ -1,5 +1,7 @@
 //! `Cache-Control` (RFC 9111) and its relatives for caches nearer the site.
 
+use std::borrow::Cow;
+
 use super::{Unclear, list};
 use crate::Headers;
 
@@ -34,7 +36,7 @@ impl CacheControl {
     /// `private="x"` is private. A directive named twice is unclear, on one line or on two.
     pub(crate) fn read<H: Headers + ?Sized>(headers: &H, name: &str) -> Result<Self, Unclear> {
         let mut found = Self::default();
-        let mut seen = Vec::new();
+        let mut seen: Vec<Cow<'_, str>> = Vec::new();
         for value in headers.values(name) {
             for element in list::split(value, b',')? {
                 let (directive, argument) = list::name_value(element)?;

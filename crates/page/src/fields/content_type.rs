@@ -1,29 +1,31 @@
 //! `Content-Type`.
 
+use std::borrow::Cow;
+
 use super::{Unclear, list, single};
 use crate::Headers;
 
 /// A media type.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct ContentType {
+pub(crate) struct ContentType<'a> {
     /// As sent.
-    pub(crate) text: String,
+    pub(crate) text: &'a str,
     /// `type/subtype`, lower case.
-    pub(crate) essence: String,
+    pub(crate) essence: Cow<'a, str>,
     /// The charset parameter, lower case.
-    pub(crate) charset: Option<String>,
+    pub(crate) charset: Option<Cow<'a, str>>,
 }
 
-impl ContentType {
+impl<'a> ContentType<'a> {
     /// `Ok(None)` when the field is absent. More than one line is unclear, and so are parameters
     /// named twice.
-    pub(crate) fn read<H: Headers + ?Sized>(headers: &H) -> Result<Option<Self>, Unclear> {
+    pub(crate) fn read<H: Headers + ?Sized>(headers: &'a H) -> Result<Option<Self>, Unclear> {
         let Some(value) = single(headers, "content-type")? else { return Ok(None) };
         // The text is sent on, in JSON and as a header field: other bytes would not arrive as they left.
         if !value.is_ascii() {
             return Err(Unclear);
         }
-        let text = std::str::from_utf8(value).map_err(|_| Unclear)?.to_owned();
+        let text = std::str::from_utf8(value).map_err(|_| Unclear)?;
         if value.contains(&b',') && !value.contains(&b'"') {
             return Err(Unclear);
         }
@@ -35,13 +37,18 @@ impl ContentType {
         let slash = essence.iter().position(|&byte| byte == b'/').ok_or(Unclear)?;
         let (top, sub) = essence.split_at_checked(slash).ok_or(Unclear)?;
         let sub = sub.strip_prefix(b"/").ok_or(Unclear)?;
-        let essence = format!("{}/{}", list::token(top)?, list::token(sub)?);
+        if !list::is_token(top) || !list::is_token(sub) {
+            return Err(Unclear);
+        }
+        let essence = list::lower_case(essence)?;
         let charset = list::parameters(parameters)?
             .into_iter()
             .find(|(name, _)| name == "charset")
-            .map(|(_, value)| String::from_utf8(value).map_err(|_| Unclear))
-            .transpose()?
-            .map(|label| label.to_ascii_lowercase());
+            .map(|(_, value)| match value {
+                Cow::Borrowed(label) => list::lower_case(label),
+                Cow::Owned(label) => list::lower_case(&label).map(|it| it.into_owned().into()),
+            })
+            .transpose()?;
         Ok(Some(Self { text, essence, charset }))
     }
 
@@ -63,7 +70,7 @@ impl ContentType {
 
     /// Whether compressing pays: text of some kind, but no stream of events.
     pub(crate) fn is_text(&self) -> bool {
-        let essence = self.essence.as_str();
+        let essence = &*self.essence;
         essence != "text/event-stream"
             && (essence.starts_with("text/")
                 || essence.ends_with("+xml")
@@ -117,8 +124,9 @@ fn is_part_number(part: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn read(value: &str) -> Result<Option<ContentType>, Unclear> {
-        ContentType::read(&[("content-type", value)][..])
+    fn read(value: &str) -> Result<Option<ContentType<'static>>, Unclear> {
+        let headers = Box::leak(Box::new([("content-type", value.to_owned())]));
+        ContentType::read(&headers[..])
     }
 
     fn charset(label: &str) -> bool {
@@ -130,7 +138,7 @@ mod tests {
     fn types_come_in_lower_case() {
         let html = read(" Text/HTML ; Charset=\"UTF-8\"; ").unwrap().unwrap();
 
-        assert_eq!((html.essence.as_str(), html.charset.as_deref()), ("text/html", Some("utf-8")));
+        assert_eq!((&*html.essence, html.charset.as_deref()), ("text/html", Some("utf-8")));
         assert_eq!(html.text, "Text/HTML ; Charset=\"UTF-8\";");
         assert!(read("video/mp4; codecs=\"avc1.42E01E, mp4a.40.2\"").is_ok());
     }

@@ -17,7 +17,7 @@ impl Disposition {
         let parts = list::split(value, b';')?;
         let (disposition, parameters) = parts.split_first().ok_or(Unclear)?;
         list::parameters(parameters)?;
-        match list::token(disposition)?.as_str() {
+        match &*list::token(disposition)? {
             "inline" => Ok(Self::Inline),
             "attachment" => Ok(Self::Attachment),
             _ => Err(Unclear),

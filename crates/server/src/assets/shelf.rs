@@ -204,7 +204,7 @@ impl Shelf {
         {
             let index = self.lock();
             let from = after.map_or(Bound::Unbounded, Bound::Excluded);
-            let mut paths = index.shown.range((from, Bound::Unbounded)).peekable();
+            let mut paths = index.shown.range::<AssetPath, _>((from, Bound::Unbounded)).peekable();
             while let Some(path) = paths.peek().copied() {
                 if part.assets.len() == most || part.seen == Part::MOST {
                     break;

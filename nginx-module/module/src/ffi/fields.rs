@@ -1,5 +1,6 @@
 //! nginx's header lists, read where they lie.
 
+use std::cell::OnceCell;
 use std::marker::PhantomData;
 
 use manyhands_page::Headers;
@@ -55,9 +56,34 @@ pub(super) unsafe fn pair<'r>(line: *const ngx_table_elt_t) -> Option<(&'r [u8],
     unsafe { ((*line).hash != 0).then(|| (bytes((*line).key), bytes((*line).value))) }
 }
 
+/// Which names may be among the lines of a list: most that are asked for are not, and the lines need not be gone through.
+#[derive(Clone, Copy, Default)]
+struct Names(u64);
+
+impl Names {
+    /// # Safety
+    /// The list is one of headers.
+    unsafe fn of(list: *const ngx_list_t) -> Self {
+        // SAFETY: the caller answers for the list.
+        let lines = unsafe { Lines::of(list).filter_map(|line| pair(line)) };
+        Self(lines.fold(0, |names, (name, _)| names | Self::bit(name)))
+    }
+
+    /// By what is the same in any case: the length, and five bits of the first letter.
+    fn bit(name: &[u8]) -> u64 {
+        let first = name.first().copied().unwrap_or_default() & 0x1f;
+        1 << ((usize::from(first) * 7 + name.len()) % 64)
+    }
+
+    fn may_have(self, name: &str) -> bool {
+        self.0 & Self::bit(name.as_bytes()) != 0
+    }
+}
+
 /// A request's header.
 pub(crate) struct Asked<'r> {
     list: *const ngx_list_t,
+    names: Names,
     /// The visitor proved who it is, by a certificate.
     certified: bool,
     request: PhantomData<&'r ()>,
@@ -67,7 +93,8 @@ impl Asked<'_> {
     /// # Safety
     /// The list is that of a request that is under way for `'r`, and is not changed meanwhile.
     pub(super) unsafe fn new(list: *const ngx_list_t, certified: bool) -> Self {
-        Self { list, certified, request: PhantomData }
+        // SAFETY: as the caller says.
+        Self { list, names: unsafe { Names::of(list) }, certified, request: PhantomData }
     }
 
     fn lines(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
@@ -81,10 +108,8 @@ impl Headers for Asked<'_> {
         // What a certificate opens is as little meant for others as what a password opens.
         let certificate =
             (self.certified && name == "authorization").then_some(&b"certificate"[..]);
-        self.lines()
-            .filter(|(field, _)| field.eq_ignore_ascii_case(name.as_bytes()))
-            .map(|(_, value)| value)
-            .chain(certificate)
+        let lines = self.names.may_have(name).then(|| self.lines());
+        named(lines, name).chain(certificate)
     }
 
     fn names(&self) -> impl Iterator<Item = &str> {
@@ -95,11 +120,13 @@ impl Headers for Asked<'_> {
 
 /// An answer's header: its list, and what nginx keeps beside it until it writes the header out.
 pub(crate) struct Answered<'r> {
-    list: *const ngx_list_t,
+    out: &'r ngx_http_headers_out_t,
+    names: Names,
     content_type: Option<Typed<'r>>,
-    content_length: Option<String>,
-    last_modified: Option<[u8; DATE]>,
     date: Option<&'r [u8]>,
+    /// Written only when they are asked for, which is not often.
+    content_length: OnceCell<String>,
+    last_modified: OnceCell<[u8; DATE]>,
 }
 
 /// A `Content-Type`: nginx keeps the charset by itself.
@@ -117,26 +144,19 @@ impl<'r> Answered<'r> {
         upstream: *const ngx_http_upstream_t,
     ) -> Self {
         // SAFETY: the caller answers for the header and for its strings.
-        let (out, content_type, charset) = unsafe {
-            let out = &*out;
-            (out, bytes::<'r>(out.content_type), bytes::<'r>(out.charset))
+        let (out, (content_type, charset)) = unsafe { (&*out, kept_type(&*out)) };
+        let typed = match (content_type, charset) {
+            ([], _) => None,
+            (_, []) => Some(Typed::Plain(content_type)),
+            _ => Some(Typed::WithCharset([content_type, b"; charset=", charset].concat())),
         };
-        let typed = if content_type.is_empty() {
-            None
-        } else if charset.is_empty() || out.content_type_len != content_type.len() {
-            Some(Typed::Plain(content_type))
-        } else {
-            Some(Typed::WithCharset([content_type, b"; charset=", charset].concat()))
-        };
-        let length = u64::try_from(out.content_length_n).ok();
-        let modified = out.last_modified.is_null() && out.last_modified_time != -1;
         Self {
-            list: &raw const out.headers,
+            out,
+            // SAFETY: as the caller says.
+            names: unsafe { Names::of(&raw const out.headers) },
             content_type: typed,
-            content_length: length
-                .filter(|_| out.content_length.is_null())
-                .map(|length| length.to_string()),
-            last_modified: modified.then(|| date(out.last_modified_time)),
+            content_length: OnceCell::new(),
+            last_modified: OnceCell::new(),
             // SAFETY: as above; nginx renews the time between events only.
             date: out.date.is_null().then(|| unsafe {
                 // nginx hides what the site says, which was right when its answer was made: a cache may be older.
@@ -150,7 +170,27 @@ impl<'r> Answered<'r> {
 
     fn lines(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
         // SAFETY: `new`'s caller answers for the list.
-        unsafe { Lines::of(self.list).filter_map(|line| pair(line)) }
+        unsafe { Lines::of(&raw const self.out.headers).filter_map(|line| pair(line)) }
+    }
+
+    /// The length is known, and not among the lines.
+    fn keeps_length(&self) -> bool {
+        self.out.content_length.is_null() && self.out.content_length_n >= 0
+    }
+
+    fn content_length(&self) -> Option<&str> {
+        let length = self.out.content_length_n;
+        self.keeps_length().then(|| self.content_length.get_or_init(|| length.to_string()).as_str())
+    }
+
+    /// The date is known, and not among the lines.
+    fn keeps_modified(&self) -> bool {
+        self.out.last_modified.is_null() && self.out.last_modified_time != -1
+    }
+
+    fn last_modified(&self) -> Option<&[u8; DATE]> {
+        let time = self.out.last_modified_time;
+        self.keeps_modified().then(|| self.last_modified.get_or_init(|| date(time)))
     }
 
     fn beside(&self, name: &str) -> Option<&[u8]> {
@@ -159,8 +199,8 @@ impl<'r> Answered<'r> {
                 Typed::Plain(value) => *value,
                 Typed::WithCharset(value) => value,
             }),
-            "content-length" => self.content_length.as_deref().map(str::as_bytes),
-            "last-modified" => self.last_modified.as_ref().map(|date| &date[..]),
+            "content-length" => self.content_length().map(str::as_bytes),
+            "last-modified" => self.last_modified().map(|date| &date[..]),
             "date" => self.date,
             _ => None,
         }
@@ -169,18 +209,54 @@ impl<'r> Answered<'r> {
 
 impl Headers for Answered<'_> {
     fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> + 'a {
-        self.lines()
-            .filter(|(field, _)| field.eq_ignore_ascii_case(name.as_bytes()))
-            .map(|(_, value)| value)
-            .chain(self.beside(name))
+        let lines = self.names.may_have(name).then(|| self.lines());
+        named(lines, name).chain(self.beside(name))
     }
 
     fn names(&self) -> impl Iterator<Item = &str> {
-        let beside = ["content-type", "content-length", "last-modified", "date"];
+        let beside = [
+            ("content-type", self.content_type.is_some()),
+            ("content-length", self.keeps_length()),
+            ("last-modified", self.keeps_modified()),
+            ("date", self.date.is_some()),
+        ];
         self.lines()
             .map(|(field, _)| str::from_utf8(field).unwrap_or("?"))
-            .chain(beside.into_iter().filter(|name| self.beside(name).is_some()))
+            .chain(beside.into_iter().filter_map(|(name, is_kept)| is_kept.then_some(name)))
     }
+}
+
+/// The `Content-Type` that nginx keeps beside the list, and the charset that it adds to it, which may be empty as well.
+///
+/// # Safety
+/// The header's strings stay unchanged for `'r`.
+unsafe fn kept_type<'r>(out: &ngx_http_headers_out_t) -> (&'r [u8], &'r [u8]) {
+    // SAFETY: the caller answers for the strings.
+    let (content_type, charset) = unsafe { (bytes(out.content_type), bytes(out.charset)) };
+    match out.content_type_len == content_type.len() {
+        true => (content_type, charset),
+        // It says so itself.
+        false => (content_type, &[]),
+    }
+}
+
+/// As [`kept_type`], where it is all the header says of its type.
+///
+/// # Safety
+/// The header is that of a request that is under way for `'r`, and is not changed meanwhile.
+pub(super) unsafe fn only_type<'r>(out: &ngx_http_headers_out_t) -> Option<(&'r [u8], &'r [u8])> {
+    // SAFETY: the caller answers for the header.
+    let (names, kept) = unsafe { (Names::of(&raw const out.headers), kept_type(out)) };
+    (!names.may_have("content-type") && !kept.0.is_empty()).then_some(kept)
+}
+
+/// The values of the lines that have a name.
+fn named<'a>(
+    lines: Option<impl Iterator<Item = (&'a [u8], &'a [u8])>>,
+    name: &'a str,
+) -> impl Iterator<Item = &'a [u8]> {
+    let is = |(field, _): &(&[u8], _)| field.eq_ignore_ascii_case(name.as_bytes());
+    lines.into_iter().flatten().filter(is).map(|(_, value)| value)
 }
 
 fn date(time: i64) -> [u8; DATE] {

@@ -10,11 +10,12 @@ use http::header::{
 };
 use manyhands_page::{HeaderEdit, HeaderEdits};
 use nginx_sys::{
-    AF_INET, AF_INET6, NGX_OK, ngx_hash_key, ngx_http_request_t, ngx_int_t, ngx_list_push,
-    ngx_list_t, ngx_pool_t, ngx_str_t, ngx_table_elt_t, off_t, sockaddr, sockaddr_in, sockaddr_in6,
+    AF_INET, AF_INET6, NGX_HTTP_GET, NGX_HTTP_HEAD, NGX_OK, ngx_hash_key, ngx_http_request_t,
+    ngx_int_t, ngx_list_push, ngx_list_t, ngx_pool_t, ngx_str_t, ngx_table_elt_t, off_t, sockaddr,
+    sockaddr_in, sockaddr_in6,
 };
 
-use super::fields::{Answered, Asked, Lines, is_named};
+use super::fields::{Answered, Asked, Lines, is_named, only_type};
 use super::{bytes, copied};
 
 /// A request while nginx calls us about it.
@@ -61,10 +62,10 @@ impl<'r> Request<'r> {
     pub(crate) fn target(self) -> Option<(&'r str, Option<&'r str>)> {
         // SAFETY: as above.
         let target = str::from_utf8(unsafe { bytes(self.raw().unparsed_uri) }).ok()?;
-        Some(match target.split_once('?') {
-            Some((path, query)) => (path, Some(query)),
-            None => (target, None),
-        })
+        let Some(end) = target.bytes().position(|byte| byte == b'?') else {
+            return Some((target, None));
+        };
+        Some((target.get(..end)?, target.get(end + 1..)))
     }
 
     pub(crate) fn asked(self) -> Asked<'r> {
@@ -75,6 +76,17 @@ impl<'r> Request<'r> {
     pub(crate) fn answered(self) -> Answered<'r> {
         // SAFETY: as above.
         unsafe { Answered::new(&raw const self.raw().headers_out, self.raw().upstream) }
+    }
+
+    /// The answer's `Content-Type` and the charset that goes with it, where nginx keeps them and no line of the header
+    /// says another.
+    pub(crate) fn only_type(self) -> Option<(&'r [u8], &'r [u8])> {
+        // SAFETY: the view is dropped before the header is changed.
+        unsafe { only_type(&self.raw().headers_out) }
+    }
+
+    pub(crate) fn is_get_or_head(self) -> bool {
+        self.raw().method & (NGX_HTTP_GET | NGX_HTTP_HEAD) as usize != 0
     }
 
     /// The address of the visitor, or of a proxy in front of nginx that was not declared trusted.
@@ -101,6 +113,19 @@ impl<'r> Request<'r> {
                 _ => None,
             }
         }
+    }
+
+    /// Octets that nginx has written beside the answer's header: the body and its framing.
+    pub(crate) fn written(self) -> u64 {
+        let raw = self.raw();
+        // SAFETY: a request has a connection.
+        let written = u64::try_from(unsafe { (*raw.connection).sent }).unwrap_or_default();
+        written.saturating_sub(raw.header_size as u64)
+    }
+
+    /// How long the answer's body is, where that is known.
+    pub(crate) fn length(self) -> Option<u64> {
+        u64::try_from(self.raw().headers_out.content_length_n).ok()
     }
 
     /// Whether the answer's body is in a coding, by now.
