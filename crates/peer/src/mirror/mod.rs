@@ -60,8 +60,8 @@ pub enum MirrorError {
     Tls(#[from] rustls::Error),
 }
 
-/// A mirror of some sites.
-#[derive(Debug)]
+/// A mirror of some sites. Clones are handles of the same one.
+#[derive(Debug, Clone)]
 pub struct Mirror {
     inner: Arc<Inner>,
 }
@@ -116,6 +116,13 @@ impl Mirror {
     /// How it is now.
     pub fn status(&self) -> MirrorStatus {
         MirrorStatus::of(&self.inner)
+    }
+
+    /// Has the feeds looked at now, before their time.
+    pub fn look(&self) {
+        for site in &self.inner.sites {
+            site.news.notify_one();
+        }
     }
 
     /// Works until `stop` resolves. Whatever it breaks off is taken up again at the next start.
