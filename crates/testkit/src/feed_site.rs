@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
+use futures_util::{Stream, StreamExt};
 use http::{Request, Response, StatusCode, header};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full, StreamBody};
@@ -34,7 +35,7 @@ pub struct FeedSite {
 pub enum Quirk {
     /// A bit of every 64 KiB is another.
     Wrong,
-    /// More bytes than were asked for, without an end.
+    /// After the bytes that were asked for there come more, without an end.
     Endless,
     /// The answer says as many bytes as it should, and ends in the middle.
     Short,
@@ -362,7 +363,10 @@ fn file(state: &State, path: &str, range: Option<&str>, tag: Option<&str>) -> Re
         response = response.status(206).header(header::CONTENT_RANGE, range);
     }
     let body = match quirk {
-        Some(Quirk::Endless) => endless(),
+        Some(Quirk::Endless) => {
+            let first = futures_util::stream::iter([Ok(http_body::Frame::data(bytes))]);
+            StreamBody::new(first.chain(zeros())).boxed_unsync()
+        }
         Some(Quirk::Short) => {
             response = response.header(header::CONTENT_LENGTH, bytes.len());
             let half = bytes.slice(..bytes.len() / 2);
@@ -380,8 +384,12 @@ fn tag_of(file: &File) -> String {
 }
 
 fn endless() -> Body {
+    StreamBody::new(zeros()).boxed_unsync()
+}
+
+fn zeros() -> impl Stream<Item = std::io::Result<http_body::Frame<Bytes>>> {
     let zeros = || Ok(http_body::Frame::data(Bytes::from_static(&[0; 4096])));
-    StreamBody::new(futures_util::stream::repeat_with(zeros)).boxed_unsync()
+    futures_util::stream::repeat_with(zeros)
 }
 
 fn absent() -> Response<Body> {

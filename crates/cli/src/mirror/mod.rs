@@ -11,6 +11,7 @@ use anyhow::{Context, bail};
 use manyhands_peer::mirror::{Mirror, MirrorSettings, MirrorStatus, Remote};
 use manyhands_protocol::mirrors::BaseUrl;
 use manyhands_proxy::{Listener, ServeOptions, TlsFiles, serve};
+use tokio::signal::unix::{SignalKind, signal};
 
 pub(crate) use args::MirrorArgs;
 
@@ -83,7 +84,15 @@ pub(crate) fn run(args: MirrorArgs) -> anyhow::Result<()> {
         let prepare = |peer, extensions: &mut http::Extensions| {
             extensions.insert(Remote(peer));
         };
+        let mut hangup = signal(SignalKind::hangup()).context("cannot listen for SIGHUP")?;
+        // The usual signal for "what you read may have changed".
+        let look = async {
+            while hangup.recv().await.is_some() {
+                mirror.look();
+            }
+        };
         tokio::select! {
+            () = look => {}
             () = serve(listener, mirror.answers(), options(), prepare, stop) => {}
             () = mirror.run(pending()) => {}
             () = show::follow(&mirror) => {}
