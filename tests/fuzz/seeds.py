@@ -99,6 +99,20 @@ def stun():
     put("stun", "fingerprint", head + attribute(0x8028, struct.pack(">I", zlib.crc32(head) ^ 0x5354554E)))
 
 
+def wire():
+    greeting = b"\x13BitTorrent protocol" + bytes([0, 0, 0, 0, 0, 0x10, 0, 4]) + b"h" * 20 + b"-MH0100-abcdefghijkl"
+    frame = lambda kind, body=b"": struct.pack(">IB", 1 + len(body), kind) + body
+    request = struct.pack(">III", 1, 16384, 16384)
+    extended = lambda number, body, tail=b"": frame(20, bytes([number]) + bencode(body) + tail)
+    put("wire", "greeting", greeting)
+    put("wire", "a seed", greeting + frame(14) + frame(1) + b"\0" * 4 + frame(7, request[:8] + b"data") + frame(4, request[:4]))
+    put("wire", "a leech", greeting + frame(5, b"\xa0") + frame(2) + frame(6, request) + frame(8, request) + frame(16, request) + frame(9, b"\x1a\xe1") + frame(3) + frame(0))
+    put("wire", "extensions", greeting + extended(0, {"m": {"ut_metadata": 2, "lt_donthave": 7, "ut_pex": 1}, "metadata_size": 31, "reqq": 250, "v": "x 1"})
+        + extended(1, {"msg_type": 0, "piece": 0}) + extended(1, {"msg_type": 1, "piece": 0, "total_size": 4}, b"abcd") + extended(1, {"msg_type": 2, "piece": 1})
+        + frame(20, b"\x02" + request[:4]) + frame(20, b"\x09junk") + frame(99, b"x"))
+    put("wire", "too long", greeting + struct.pack(">I", 1 << 20))
+
+
 def bencode(value):
     if isinstance(value, bool) or value is None:
         raise TypeError(value)
@@ -216,5 +230,5 @@ def mirrors():
     put("mirror_feed", "an envelope", json.dumps({"v": 1, "key": key, "signature": "07" * 64, "signed": json.dumps(page)}))
 
 
-for make in (heads, pages, tracker, stun, metainfo, config, access_logs, bridge, mirrors):
+for make in (heads, pages, tracker, stun, wire, metainfo, config, access_logs, bridge, mirrors):
     make()

@@ -12,8 +12,10 @@ import { requireNamespace } from '../browser/lib/netns.mjs';
 import { freePort, startServer } from '../browser/lib/server.mjs';
 import { until } from '../browser/lib/until.mjs';
 
+/** Where `prepare` has laid out what nobody here wrote. */
+export const INPUTS = process.env.TEST_INPUTS ?? fileURLToPath(new URL('../../target/test-inputs', import.meta.url));
 /** The site's directory. */
-export const SITE = join(process.env.TEST_INPUTS ?? fileURLToPath(new URL('../../target/test-inputs', import.meta.url)), 'site');
+export const SITE = join(INPUTS, 'site');
 
 /** Every file of the site, sorted, as paths below it. Not those with a dot in front: `manyhands serve` keeps them to itself. */
 export async function allFiles() {

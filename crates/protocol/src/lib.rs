@@ -10,9 +10,11 @@
 //!   [`sdp::Gate`].
 //! - [`mirrors`]: what a site and its volunteer mirrors say to each other. Entry types
 //!   [`mirrors::Announce`] and [`mirrors::Envelope`].
+//! - [`wire`]: the peer wire. Entry types [`wire::Decoder`] and [`wire::Message`].
 //! - [`stun`]: the STUN binding server. Entry function [`stun::binding_response`].
 
 pub mod mirrors;
 pub mod sdp;
 pub mod stun;
 pub mod tracker;
+pub mod wire;

@@ -15,6 +15,7 @@ mod mirrors;
 mod page;
 mod protocol;
 mod server;
+mod wire;
 
 use std::process::ExitCode;
 
@@ -31,6 +32,7 @@ pub use mirrors::{
 pub use page::{csp, head, injected_tree, injector};
 pub use protocol::{sdp, stun, swarms, tracker_message};
 pub use server::config;
+pub use wire::wire;
 
 /// A target: takes any bytes, panics when a promise is broken.
 pub type Target = fn(&[u8]);
@@ -60,6 +62,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("swarms", swarms),
     ("torrent", torrent),
     ("tracker_message", tracker_message),
+    ("wire", wire),
 ];
 
 /// Makes a program of a target: with the feature `libfuzzer` a fuzzer, else one that replays the

@@ -1,0 +1,5 @@
+//! See `manyhands_fuzz::wire`.
+
+#![cfg_attr(feature = "libfuzzer", no_main)]
+
+manyhands_fuzz::target!(wire);
