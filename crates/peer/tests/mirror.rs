@@ -339,6 +339,25 @@ async fn purged_is_deleted_and_unlisted_is_not_served() {
 }
 
 #[tokio::test]
+async fn a_purge_is_seen_within_twenty_seconds_unasked() {
+    let dir = tempfile::tempdir().unwrap();
+    let site = FeedSite::start().await;
+    let root = site.put("/a.zip", content(1, 100_000), 1).to_string();
+    let running = run(settings(dir.path()), &[&site]);
+    running.whole(1).await;
+    until("it is announced", async || site.announced()).await;
+    // What the announce's answer rang is over.
+    running.look(&site).await;
+    site.remove("/a.zip", true);
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(20)).await;
+    tokio::time::resume();
+    until("it is gone", async || (!running.on_disk().contains(&root)).then_some(())).await;
+    assert_eq!(running.status_of(&site, "/a.zip").await, 404);
+    running.stop().await;
+}
+
+#[tokio::test]
 async fn a_changed_file_is_another() {
     let dir = tempfile::tempdir().unwrap();
     let site = FeedSite::start().await;

@@ -270,7 +270,8 @@ async fn answer(state: &Mutex<State>, request: Request<hyper::body::Incoming>) -
 }
 
 fn feed(state: &State, page: u64, signed: bool, known: Option<String>) -> Response<Body> {
-    if !state.is_public && !(signed && state.standing == MirrorState::Approved) {
+    let is_approved = signed && state.standing == MirrorState::Approved;
+    if !state.is_public && !is_approved {
         return plain(StatusCode::FORBIDDEN, "wait for the operator");
     }
     let tag = format!("\"{}-{page}\"", state.sequence);
