@@ -45,8 +45,9 @@ impl Store {
         fs::create_dir_all(directory).map_err(at(directory))?;
         let place = directory.join("lock");
         let mut options = File::options();
-        let lock = options.write(true).create(true).truncate(false).open(&place);
-        let lock = lock.map_err(at(&place))?;
+        let made = options.write(true).create(true).truncate(false).open(&place);
+        // Kept open for reading only: a file open for writing keeps a file system from being made read-only.
+        let lock = made.and_then(|_| File::open(&place)).map_err(at(&place))?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(StoreError::InUse(directory.to_owned())),
