@@ -6,7 +6,9 @@ use bytes::{Buf, Bytes};
 use http::header::CONTENT_LENGTH;
 use http::{HeaderMap, Method, Response, StatusCode, Uri};
 use http_body::Body;
-use manyhands_page::{AssetOffer, Decision, RequestHead, ResponseHead, asset_edits, plan};
+use manyhands_page::{
+    AssetOffer, Decision, RequestHead, ResponseHead, asset_edits, duplicate_edits, plan,
+};
 use manyhands_server::{AwaitedBody, Client, Engine, LocalFile, Offered, Ours};
 use pin_project_lite::pin_project;
 
@@ -69,7 +71,8 @@ where
                 Poll::Ready(Ok(ManyhandsBody::ours(ours)))
             }
             InnerKind::Awaited { body, read, awaited } => {
-                ready!(poll_read(body, read, AwaitedBody::MOST, cx));
+                let most = awaited.as_ref().map_or(0, AwaitedBody::most);
+                ready!(poll_read(body, read, most, cx));
                 let awaited = awaited.take().expect("a future is not polled after it was ready");
                 Poll::Ready(Ok(ManyhandsBody::ours(awaited.answer(read))))
             }
@@ -156,7 +159,7 @@ fn asset<B: Body<Data = Bytes>>(
     offered: Offered,
     mut response: Response<B>,
 ) -> Response<ManyhandsBody<B>> {
-    let Offered { sha256, tee, mut meter } = offered;
+    let Offered { sha256, duplicates, tee, mut meter } = offered;
     let length = response.headers().get(CONTENT_LENGTH);
     if let Some(length) = length.and_then(|length| length.to_str().ok()?.parse().ok()) {
         meter.expect(length);
@@ -164,6 +167,7 @@ fn asset<B: Body<Data = Bytes>>(
     if let Some(sha256) = &sha256 {
         let edits = asset_edits(&offer.path, sha256, engine.policy().prefix());
         edits.apply(response.headers_mut());
+        duplicate_edits(&duplicates).apply(response.headers_mut());
     }
     response.map(|body| match tee {
         Some(tee) => ManyhandsBody::teed(body, tee, meter),

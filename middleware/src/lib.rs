@@ -34,8 +34,8 @@ pub use layer::{LayerError, ManyhandsLayer};
 pub use manyhands_server::{
     AdmissionSection, AssetPath, AssetsSection, BillingModel, BillingSection, CacheSection, Config,
     ConfigError, ConsentMode, ConsentSection, Engine, ExperimentDesign, ExperimentSection, Fetch,
-    FetchBody, Fetching, Foreign, ListenSection, LocalFile, PageSection, PeerAddress,
-    PolicySection, Reseed, SiteSection, StartError, StateSection, StunSection, SwarmSection,
-    UploadSection,
+    FetchBody, Fetching, Foreign, ListenSection, LocalFile, MirrorsSection, PageSection,
+    PeerAddress, PolicySection, Reseed, SiteSection, StartError, StateSection, StunSection,
+    SwarmSection, UploadSection,
 };
 pub use service::Manyhands;

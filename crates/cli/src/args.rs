@@ -5,7 +5,7 @@ use clap::{Args as ClapArgs, Parser, Subcommand};
 use crate::doctor::DoctorArgs;
 use crate::estimate::EstimateArgs;
 use crate::mirror::MirrorArgs;
-use crate::operator::{PurgeArgs, StatusArgs};
+use crate::operator::{MirrorsArgs, PurgeArgs, StatusArgs};
 use crate::report::ReportArgs;
 use crate::torrent::TorrentCommand;
 
@@ -41,6 +41,8 @@ pub(crate) enum Command {
     Purge(PurgeArgs),
     /// Show what a running process shares, and why not the rest
     Status(StatusArgs),
+    /// Show who else carries the site, and approve or ban mirrors
+    Mirrors(MirrorsArgs),
     /// Say what the experiment has found: what sharing saves, and whether to believe it
     Report(ReportArgs),
     /// Look at the configuration

@@ -41,6 +41,7 @@ fn main() -> ExitCode {
         Command::Mirror(args) => done(mirror::run(args)),
         Command::Purge(args) => done(operator::purge(args)),
         Command::Status(args) => done(operator::status(args)),
+        Command::Mirrors(args) => done(operator::mirrors(args)),
         Command::Report(args) => done(report::run(&args)),
         Command::Torrent { command } => done(torrent::run(command)),
         Command::Config { command: ConfigCommand::Default } => done(settings::print_default()),

@@ -98,6 +98,20 @@ pub fn asset_edits(path: &AssetPath, sha256: &Digest, prefix: &str) -> HeaderEdi
     edits
 }
 
+/// The additions that say where else an asset is: `Link: <url>; rel="duplicate"; pri=1` and so on (RFC 6249,
+/// section 6), the best first. What is no plain URL is left out.
+pub fn duplicate_edits(urls: &[String]) -> HeaderEdits {
+    let mut edits = HeaderEdits::default();
+    for (url, priority) in urls.iter().zip(1..) {
+        let delimited = url.bytes().all(|byte| byte.is_ascii_graphic() && !b"<>\"".contains(&byte));
+        let link = format!("<{url}>; rel=\"duplicate\"; pri={priority}");
+        if let (true, Ok(link)) = (delimited, HeaderValue::try_from(link)) {
+            edits.append(LINK, link);
+        }
+    }
+    edits
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -141,6 +155,21 @@ mod tests {
         assert_eq!(
             headers["repr-digest"],
             "sha-256=:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=:"
+        );
+    }
+
+    #[test]
+    fn duplicates_are_named_in_order_and_only_as_plain_urls() {
+        let urls = ["https://m.example/a%20b.iso", "https://n.example/>", "https://o.example/a"];
+        let mut headers = HeaderMap::new();
+        duplicate_edits(&urls.map(str::to_owned)).apply(&mut headers);
+        let links: Vec<_> = headers.get_all(LINK).iter().collect();
+        assert_eq!(
+            links,
+            [
+                "<https://m.example/a%20b.iso>; rel=\"duplicate\"; pri=1",
+                "<https://o.example/a>; rel=\"duplicate\"; pri=3",
+            ]
         );
     }
 }

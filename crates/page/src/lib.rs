@@ -35,7 +35,7 @@ mod visitor;
 pub use conditional::{OF_BODY, has_version};
 pub use csp::is_loopback;
 pub use doubt::{Doubt, doubt};
-pub use edits::{HeaderEdit, HeaderEdits, asset_edits};
+pub use edits::{HeaderEdit, HeaderEdits, asset_edits, duplicate_edits};
 pub use examine::{Examination, Gate, Verdict, examine};
 pub use fields::preferred_coding;
 pub use gate::refuses_type;

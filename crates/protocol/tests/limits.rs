@@ -9,8 +9,9 @@ use std::time::Duration;
 use manyhands_metainfo::InfoHash;
 use manyhands_protocol::sdp::SdpKind;
 use manyhands_protocol::tracker::{
-    Announce, Answer, ClientMessage, CloseReason, ConnectionId, Effect, Event, MAX_MESSAGE_BYTES,
-    Metric, Offer, OfferId, PeerId, SessionDescription, SwarmConfig, Swarms, TrackerMessage,
+    Announce, Answer, Class, ClientMessage, CloseReason, ConnectionId, Effect, Event,
+    MAX_MESSAGE_BYTES, Metric, Offer, OfferId, PeerId, SessionDescription, SwarmConfig, Swarms,
+    TrackerMessage,
 };
 
 const START: Duration = Duration::from_secs(1_000);
@@ -76,6 +77,13 @@ impl Table {
         let prefix = IpAddr::from(address).into();
         self.swarms.connect(now, ConnectionId(id), Some(prefix), &mut effects);
         effects
+    }
+
+    fn connect_mirror(&mut self, now: Duration, id: u64) {
+        let prefix = IpAddr::from([203, 0, 113, 1]).into();
+        let mut effects = Vec::new();
+        let connection = ConnectionId(id);
+        self.swarms.connect_as(now, connection, Some(prefix), Class::Mirror, &mut effects);
     }
 
     fn send(&mut self, now: Duration, id: u64, text: &str) -> Vec<Effect> {
@@ -373,4 +381,38 @@ fn a_relayed_message_stays_below_20_kib() {
             assert!(text.len() < 20 * 1024);
         }
     }
+}
+
+/// A mirror's address is no secret and says nothing of who reads what: it is met below the floor, which it
+/// does not help to reach.
+#[test]
+fn a_mirror_is_met_below_the_floor_and_makes_no_crowd() {
+    let mut table = Table::new(SwarmConfig::default().with_min_prefixes(2));
+    table.join(START, 1..=1);
+    table.connect_mirror(START, 9);
+    // It has all, and offers it.
+    let effects = table.announce_to(START, 9, hash(1), 0, offers(1, 1));
+    assert_eq!(receivers(&effects), [1]);
+    let answer = Answer {
+        info_hash: hash(1),
+        peer_id: peer_id(1),
+        to_peer_id: peer_id(9),
+        offer_id: OfferId::from_bytes([1; 20]),
+        answer: description(SdpKind::Answer),
+    };
+    let effects = table.send(START, 1, &ClientMessage::Answer(answer).to_json());
+    assert_eq!(counted(&effects, Metric::AnswerRelayed), 1);
+    assert!(!table.swarms.scrape(&hash(1)).unwrap().open);
+
+    // A visitor from elsewhere in the same network: these two are introduced to the mirror alone.
+    table.connect_from(secs(60), 2, Ipv4Addr::new(10, 0, 1, 77));
+    let effects = table.announce(secs(60), 2, offers(10, 5));
+    assert_eq!(receivers(&effects), [9]);
+
+    // Once it is gone there is nobody to meet, and a visitor from another network makes the crowd.
+    let mut effects = Vec::new();
+    table.swarms.disconnect(secs(61), ConnectionId(9), &mut effects);
+    assert_eq!(wanted(&table.announce(secs(120), 1, Vec::new()), 1), 0);
+    table.join(secs(120), 3..=3);
+    assert_eq!(wanted(&table.announce(secs(121), 1, Vec::new()), 1), 2);
 }

@@ -11,6 +11,7 @@
 //! | `config/` | what an operator can set |
 //! | `engine/` | the object behind all hosts |
 //! | `assets/` | from bytes to metainfo, on disk and in memory |
+//! | `mirrors/` | who else carries the files: asked, approved, probed, listed |
 //! | `operator/` | what the operator sees: the dashboard and the report |
 //! | `reserved/` | what is answered below `/.well-known/manyhands/` |
 //! | `tracker/` | WebSockets around the swarms |
@@ -24,6 +25,7 @@ mod client;
 mod config;
 mod engine;
 mod ledger;
+mod mirrors;
 mod operator;
 mod reserved;
 mod sidecar;
@@ -37,8 +39,8 @@ pub use client::{Client, PeerAddress};
 pub use config::{
     AdmissionSection, AssetsSection, BillingSection, CacheSection, Checked, Config, ConfigError,
     ConsentMode, ConsentSection, ExperimentDesign, ExperimentSection, Foreign, ListenSection,
-    PageSection, PolicySection, Reseed, SiteSection, StateSection, StunSection, SwarmSection,
-    UploadSection,
+    MirrorsSection, PageSection, PolicySection, Reseed, SiteSection, StateSection, StunSection,
+    SwarmSection, UploadSection,
 };
 pub use engine::{Engine, Hashing, Offered, StartError, StateError};
 pub use ledger::{Archive, ArchiveError, Meter, Period, Terms, Visitor};

@@ -1,13 +1,15 @@
-//! `manyhands purge` and `manyhands status`: what the operator asks the running process, through its
-//! reserved prefix.
+//! `manyhands purge`, `manyhands status` and `manyhands mirrors`: what the operator asks the running process,
+//! through its reserved prefix.
 //!
-//! Front doors: [`purge`] and [`status`]. `process` finds the process and says who asks.
+//! Front doors: [`purge`], [`status`] and [`mirrors`](fn@mirrors). `process` finds the process and says who asks.
 
 mod args;
+mod mirrors;
 mod process;
 mod summary;
 
 pub(crate) use args::{PurgeArgs, StatusArgs};
+pub(crate) use mirrors::{MirrorsArgs, run as mirrors};
 
 use std::io::Write;
 
@@ -100,10 +102,15 @@ pub(crate) fn status(args: StatusArgs) -> anyhow::Result<()> {
             anyhow!("{process} answered something else than its status; is it Manyhands?")
         })?,
     };
+    print(&text)
+}
+
+/// A text on a terminal or into a pipe, with its line's end.
+fn print(text: &str) -> anyhow::Result<()> {
     let mut out = std::io::stdout();
-    out.write_all(text.as_bytes()).context("cannot print the status")?;
+    out.write_all(text.as_bytes()).context("cannot print the answer")?;
     if !text.ends_with('\n') {
-        out.write_all(b"\n").context("cannot print the status")?;
+        out.write_all(b"\n").context("cannot print the answer")?;
     }
     Ok(())
 }

@@ -141,6 +141,11 @@ impl FeedPage {
 }
 
 impl FeedAsset {
+    /// Whether a page with it can be read: its validator, type and numbers are what they may be.
+    pub fn is_sound(&self) -> bool {
+        self.check().is_ok()
+    }
+
     fn check(&self) -> Result<(), &'static str> {
         let tag = |tag: &str| {
             let inner = tag.strip_prefix('"').and_then(|tag| tag.strip_suffix('"'));

@@ -43,16 +43,23 @@ impl fmt::Display for Address<'_> {
     }
 }
 
+/// What kind of place an address is, to whoever was given it by a stranger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Scope {
+pub enum Scope {
+    /// On the public internet.
     Public,
+    /// In a private network.
     Private,
+    /// This machine, its link, or nowhere: of no use from elsewhere, and dangerous here.
     Never,
 }
 
+/// The scope of an address. An IPv4 address in IPv6 form must be made canonical first; in that form it is
+/// [`Scope::Never`].
+///
 /// Documentation prefixes (RFC 5737, RFC 3849) count as public: no one answers there, and closed
 /// test networks use them as such.
-fn scope(ip: IpAddr) -> Scope {
+pub fn scope(ip: IpAddr) -> Scope {
     match ip {
         IpAddr::V4(v4) => scope_v4(v4),
         IpAddr::V6(v6) => scope_v6(v6),

@@ -19,6 +19,7 @@ mod samples;
 #[cfg(test)]
 mod tests;
 
+pub use address::{Scope, scope};
 pub use error::SdpError;
 use serde::{Deserialize, Serialize};
 

@@ -5,6 +5,16 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ConnectionId(pub u64);
 
+/// What a connection is, as its caller has seen to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Class {
+    /// Somebody whose address says who reads what.
+    #[default]
+    Visitor,
+    /// An approved mirror: its address is public, and it holds what it holds for everybody.
+    Mirror,
+}
+
 /// One thing to do, in order, after a call to [`Swarms`](super::Swarms).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {

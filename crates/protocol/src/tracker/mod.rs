@@ -19,7 +19,7 @@ mod swarm;
 mod swarms;
 
 pub use config::SwarmConfig;
-pub use effect::{CloseReason, ConnectionId, Effect, Metric};
+pub use effect::{Class, CloseReason, ConnectionId, Effect, Metric};
 pub use id::{IdError, OfferId, PeerId};
 pub use json::{MAX_DEPTH, MAX_MESSAGE_BYTES, MessageError};
 pub use messages::{

@@ -5,7 +5,9 @@ use manyhands_metainfo::{AssetPath, Digest, InfoHash};
 pub(crate) struct Listed {
     pub(crate) path: AssetPath,
     pub(crate) length: u64,
+    pub(crate) piece_length: u32,
     pub(crate) content_type: Box<str>,
+    pub(crate) etag: Option<Box<str>>,
     pub(crate) sha256: Digest,
     pub(crate) info_hash: InfoHash,
     pub(crate) root: Digest,

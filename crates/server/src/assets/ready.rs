@@ -33,8 +33,26 @@ impl ReadySettings {
         self.announce.then(|| format!("{socket}{}/tracker", self.prefix))
     }
 
+    /// The torrent of an asset. The site is its first web seed, mirrors follow; the info-hash knows of neither.
+    pub(crate) fn torrent(&self, record: &Record, mirrors: &[String]) -> Document {
+        let mut torrent = record.torrent().with_web_seed(self.url(&record.path));
+        for mirror in mirrors {
+            torrent = torrent.with_web_seed(mirror);
+        }
+        if let Some(tracker) = self.tracker() {
+            torrent = torrent.with_tracker_tier([tracker]);
+        }
+        Document::new(torrent.to_bytes().into())
+    }
+
     /// The magnet link of an asset.
-    pub(crate) fn magnet(&self, path: &AssetPath, info_hash: &InfoHash, length: u64) -> String {
+    pub(crate) fn magnet(
+        &self,
+        path: &AssetPath,
+        info_hash: &InfoHash,
+        length: u64,
+        mirrors: &[String],
+    ) -> String {
         let (name, url, tracker) = (path.file_name(), self.url(path), self.tracker());
         let exact = format!("{}{}/torrent{path}", self.origin, self.prefix);
         let mut magnet = Magnet::new(*info_hash)
@@ -42,6 +60,9 @@ impl ReadySettings {
             .with_length(length)
             .with_web_seed(&url)
             .with_exact_source(&exact);
+        for mirror in mirrors {
+            magnet = magnet.with_web_seed(mirror);
+        }
         if let Some(tracker) = &tracker {
             magnet = magnet.with_tracker(tracker);
         }
@@ -52,12 +73,8 @@ impl ReadySettings {
 impl Ready {
     pub(crate) fn new(record: Record, first_page: &[Digest], settings: &ReadySettings) -> Self {
         let info_hash = record.info_hash();
-        let mut torrent = record.torrent().with_web_seed(settings.url(&record.path));
-        if let Some(tracker) = settings.tracker() {
-            torrent = torrent.with_tracker_tier([tracker]);
-        }
-        let torrent = Document::new(torrent.to_bytes().into());
-        let magnet = settings.magnet(&record.path, &info_hash, record.hashes.length);
+        let torrent = settings.torrent(&record, &[]);
+        let magnet = settings.magnet(&record.path, &info_hash, record.hashes.length, &[]);
         let etag = record.version.validator.etag();
         let (path, hashes) = (&record.path, &record.hashes);
         let manifest =

@@ -2,6 +2,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::io;
 use std::ops::Bound;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -20,6 +21,8 @@ pub(crate) struct Shelf {
     store: Store,
     cache: Cache<AssetPath, Arc<Ready>>,
     index: Mutex<Index>,
+    /// Grows whenever something else is shown.
+    generation: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -42,7 +45,9 @@ struct Shelved {
     root: Digest,
     sha256: Digest,
     length: u64,
+    piece_length: u32,
     content_type: Box<str>,
+    etag: Option<Box<str>>,
     /// Where the asset's file is and what it was, once an answer of this process named it.
     file: Option<(PathBuf, FileIdentity)>,
     /// When the site was last seen to have this version.
@@ -51,10 +56,11 @@ struct Shelved {
 
 impl Shelved {
     fn new(record: &Record, info_hash: InfoHash, file: Option<(PathBuf, FileIdentity)>) -> Self {
-        let Hashes { root, sha256, length, .. } = record.hashes;
+        let Hashes { root, sha256, length, piece_length, .. } = record.hashes;
         let content_type = record.content_type.as_str().into();
+        let etag = record.version.validator.etag().map(Into::into);
         let confirmed = Instant::now();
-        Self { info_hash, root, sha256, length, content_type, file, confirmed }
+        Self { info_hash, root, sha256, length, piece_length, content_type, etag, file, confirmed }
     }
 
     /// The magnet link is made outside the lock.
@@ -62,7 +68,9 @@ impl Shelved {
         Listed {
             path: path.clone(),
             length: self.length,
+            piece_length: self.piece_length,
             content_type: self.content_type.clone(),
+            etag: self.etag.clone(),
             sha256: self.sha256,
             info_hash: self.info_hash,
             root: self.root,
@@ -77,7 +85,7 @@ impl Shelf {
             .weigher(|_, ready: &Arc<Ready>| ready.weight())
             .max_capacity(CACHE_BYTES)
             .build();
-        Self { settings, store, cache, index: Mutex::default() }
+        Self { settings, store, cache, index: Mutex::default(), generation: AtomicU64::new(0) }
     }
 
     /// Everything a former process left behind, back on the shelf, hidden; each record is handed on.
@@ -86,6 +94,20 @@ impl Shelf {
             self.lock().put(&record.path, Shelved::new(&record, record.info_hash(), None));
             each(record);
         });
+    }
+
+    /// Another number than before as soon as something else is shown.
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
+    }
+
+    fn changed(&self) {
+        self.generation.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// What of the configuration goes into torrents.
+    pub(crate) fn settings(&self) -> &ReadySettings {
+        &self.settings
     }
 
     /// Where assets are hashed into.
@@ -99,6 +121,7 @@ impl Shelf {
         self.store.put(&written.place, &record.path)?;
         let file = file.zip(record.version.file);
         self.lock().put(&record.path, Shelved::new(record, record.info_hash(), file));
+        self.changed();
         self.cache.invalidate(&record.path);
         Ok(())
     }
@@ -140,17 +163,22 @@ impl Shelf {
 
     /// Shows an asset; its info-hash comes back when no other asset with it was shown.
     pub(crate) fn show(&self, path: &AssetPath) -> Option<InfoHash> {
-        self.lock().show(path)
+        let shown = self.lock().show(path);
+        self.changed();
+        shown
     }
 
     /// Hides an asset; its info-hash comes back when no other asset with it is shown.
     pub(crate) fn hide(&self, path: &AssetPath) -> Option<InfoHash> {
-        self.lock().hide(path)
+        let hidden = self.lock().hide(path);
+        self.changed();
+        hidden
     }
 
     /// Takes an asset off the shelf; returns as [`Shelf::hide`].
     pub(crate) fn remove(&self, path: &AssetPath) -> Option<InfoHash> {
         let hidden = self.lock().remove(path);
+        self.changed();
         self.cache.invalidate(path);
         self.store.remove(path);
         hidden
@@ -221,7 +249,8 @@ impl Shelf {
             }
         }
         for listed in &mut part.assets {
-            listed.magnet = self.settings.magnet(&listed.path, &listed.info_hash, listed.length);
+            listed.magnet =
+                self.settings.magnet(&listed.path, &listed.info_hash, listed.length, &[]);
         }
         part
     }
@@ -244,12 +273,24 @@ impl Shelf {
         self.lock().shelved.get(path)?.file.clone()
     }
 
+    /// Shown assets whose path begins so.
+    pub(crate) fn shown_below(&self, prefix: &str) -> Vec<AssetPath> {
+        let index = self.lock();
+        index.shown.iter().filter(|path| path.as_str().starts_with(prefix)).cloned().collect()
+    }
+
+    /// The BEP 52 root of an asset that is shown.
+    pub(crate) fn shown_root(&self, path: &AssetPath) -> Option<Digest> {
+        let index = self.lock();
+        let shelved = index.shelved.get(path).filter(|_| index.shown.contains(path));
+        shelved.map(|shelved| shelved.root)
+    }
+
     /// How many assets are shown.
     pub(crate) fn total(&self) -> usize {
         self.lock().shown.len()
     }
 
-    /// The asset whose digests have this root.
     /// Under which path each of these is shown; of several the first.
     pub(crate) fn paths_of(&self, wanted: &HashSet<InfoHash>) -> HashMap<InfoHash, AssetPath> {
         let index = self.lock();
@@ -267,6 +308,7 @@ impl Shelf {
         paths
     }
 
+    /// The asset whose digests have this root.
     pub(crate) fn path_of_root(&self, root: &Digest) -> Option<AssetPath> {
         self.lock().roots.get(root)?.first().cloned()
     }
@@ -349,7 +391,9 @@ mod tests {
                 root,
                 sha256,
                 length: 1 << 20,
+                piece_length: 262_144,
                 content_type,
+                etag: None,
                 file: None,
                 confirmed: Instant::now(),
             };

@@ -6,8 +6,9 @@ use ipnet::IpNet;
 use manyhands_experiment::{Billing, Design, DesignError};
 use manyhands_metainfo::AssetPath;
 use manyhands_page::{Policy, PolicyError, PolicyTerms, is_loopback};
+use manyhands_protocol::mirrors::{AddressError, BaseUrl, SiteOrigin};
 
-use super::{BillingSection, Config, ExperimentDesign, ExperimentSection};
+use super::{BillingSection, Config, ExperimentDesign, ExperimentSection, MirrorsSection};
 
 /// A [`Config`] whose fields have been parsed and found to fit together.
 #[derive(Debug, Clone)]
@@ -23,6 +24,10 @@ pub struct Checked {
     /// Set where there is an experiment.
     pub(crate) design: Option<Design>,
     pub(crate) billing: Billing,
+    /// `origin`, as mirrors sign it.
+    pub(crate) site: SiteOrigin,
+    /// `[mirrors] urls`.
+    pub(crate) mirrors: Vec<BaseUrl>,
 }
 
 /// What is wrong with a configuration: names the field and the remedy.
@@ -46,6 +51,8 @@ impl Config {
     /// The first field that can't be used, with a remedy.
     pub fn check(self) -> Result<Checked, ConfigError> {
         let origin = origin(self.site.origin.as_deref())?;
+        let site = site(&origin)?;
+        let mirrors = mirrors(&self.mirrors, &site)?;
         let terms = terms(&self, &origin);
         let policy = terms.check().map_err(refused)?;
         let trusted = self.trusted()?;
@@ -98,7 +105,18 @@ impl Config {
             };
             format!("stun:{host}:{}", self.stun.listen.port())
         });
-        Ok(Checked { origin, terms, policy, trusted, stun_url, design, billing, config: self })
+        Ok(Checked {
+            origin,
+            terms,
+            policy,
+            trusted,
+            stun_url,
+            design,
+            billing,
+            site,
+            mirrors,
+            config: self,
+        })
     }
 }
 
@@ -139,6 +157,47 @@ fn billing(section: &BillingSection) -> Result<Billing, ConfigError> {
     }
     let BillingSection { model, price, ref currency } = *section;
     Ok(Billing { model, price, currency: currency.clone() })
+}
+
+/// The origin in the one spelling that mirrors sign.
+fn site(origin: &str) -> Result<SiteOrigin, ConfigError> {
+    origin.parse().map_err(|error: AddressError| ConfigError {
+        section: "site",
+        field: "origin",
+        problem: format!("`{origin}` {error}"),
+        remedy: "write it as browsers show it, such as https://example.org, without the usual port",
+    })
+}
+
+fn mirrors(section: &MirrorsSection, site: &SiteOrigin) -> Result<Vec<BaseUrl>, ConfigError> {
+    let error = |field, problem, remedy| ConfigError { section: "mirrors", field, problem, remedy };
+    let mut urls: Vec<BaseUrl> = Vec::new();
+    for text in &section.urls {
+        let remedy = "write it like https://mirror.example/example.org/";
+        let url: BaseUrl = text
+            .parse()
+            .map_err(|why: AddressError| error("urls", format!("`{text}` {why}"), remedy))?;
+        if url.is_loopback() && !site.is_loopback() {
+            let problem = format!("`{text}` is this machine, which no visitor can reach");
+            return Err(error("urls", problem, remedy));
+        }
+        if !urls.contains(&url) {
+            urls.push(url);
+        }
+    }
+    if !(1..=86_400).contains(&section.probes) {
+        let problem = format!("{} s are not between 1 and 86,400", section.probes);
+        return Err(error("probes", problem, "use 60 for the default"));
+    }
+    if section.listed > 64 {
+        let problem = format!("{} is more than a browser would try", section.listed);
+        return Err(error("listed", problem, "use 8 for the default, and at most 64"));
+    }
+    if !(1..=10_000).contains(&section.most) {
+        let problem = format!("{} is not between 1 and 10,000", section.most);
+        return Err(error("most", problem, "use 64 for the default; register = false takes none"));
+    }
+    Ok(urls)
 }
 
 /// As an asset is called, so that it can be told from others.
@@ -309,6 +368,33 @@ mod tests {
             config.billing.price = price;
             assert_eq!(config.check().unwrap_err().field, "price");
         }
+    }
+
+    #[test]
+    fn mirrors_are_checked() {
+        let check = |origin: &str, set: fn(&mut MirrorsSection)| {
+            let mut config = with_origin(origin);
+            set(&mut config.mirrors);
+            config.check().map(|checked| checked.mirrors.len()).map_err(|error| error.field)
+        };
+        let listed: fn(&mut MirrorsSection) = |it| {
+            it.urls = ["https://m.example/pub/", "https://m.example/pub/", "https://n.example/"]
+                .map(str::to_owned)
+                .to_vec();
+        };
+        assert_eq!(check("https://example.org", listed), Ok(2));
+        let here: fn(&mut MirrorsSection) = |it| it.urls = vec!["http://127.0.0.1:9/".to_owned()];
+        assert_eq!(check("http://127.0.0.1:8080", here), Ok(1));
+        assert_eq!(check("https://example.org", here), Err("urls"));
+        for bad in ["http://m.example/", "https://m.example", "https://u@m.example/", "m.example"] {
+            let mut config = with_origin("https://example.org");
+            config.mirrors.urls = vec![bad.to_owned()];
+            assert_eq!(config.check().unwrap_err().field, "urls", "{bad}");
+        }
+        assert_eq!(check("https://example.org", |it| it.probes = 0), Err("probes"));
+        assert_eq!(check("https://example.org", |it| it.listed = 65), Err("listed"));
+        assert_eq!(check("https://example.org", |it| it.most = 0), Err("most"));
+        assert_eq!(check("https://example.org:443", |_| {}), Err("origin"));
     }
 
     #[test]

@@ -10,8 +10,8 @@ mod sections;
 pub use check::{Checked, ConfigError};
 pub use sections::{
     AdmissionSection, AssetsSection, BillingSection, CacheSection, ConsentMode, ConsentSection,
-    ExperimentDesign, ExperimentSection, Foreign, ListenSection, PageSection, PolicySection,
-    Reseed, SiteSection, StateSection, StunSection, SwarmSection, UploadSection,
+    ExperimentDesign, ExperimentSection, Foreign, ListenSection, MirrorsSection, PageSection,
+    PolicySection, Reseed, SiteSection, StateSection, StunSection, SwarmSection, UploadSection,
 };
 
 use serde::{Deserialize, Serialize};
@@ -47,6 +47,8 @@ pub struct Config {
     pub billing: BillingSection,
     /// How visitors behind home routers find each other.
     pub stun: StunSection,
+    /// Who else carries the site's files.
+    pub mirrors: MirrorsSection,
     /// Where this process keeps what it knows.
     pub state: StateSection,
 }

@@ -184,7 +184,7 @@ pub struct ConsentSection {
 pub enum Foreign {
     /// Nobody.
     Closed,
-    /// Approved mirrors only; until mirrors exist the same as `Closed`.
+    /// Approved mirrors only.
     #[default]
     Mirrors,
     /// Any WebTorrent client; torrents name our tracker.
@@ -291,6 +291,31 @@ pub struct StunSection {
 impl Default for StunSection {
     fn default() -> Self {
         Self { listen: SocketAddr::from(([0, 0, 0, 0], 3478)), host: None }
+    }
+}
+
+/// `[mirrors]`
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
+pub struct MirrorsSection {
+    /// Base URLs of mirrors that run no software of ours (a bucket, an rsync'd tree): below each lie the
+    /// site's files at their own paths. Default none. They count as approved.
+    pub urls: Vec<String>,
+    /// Whether volunteers whose key is unknown may ask to be mirrors. Default true: asking costs them a
+    /// line in a bounded list, and gives them nothing before the operator approves.
+    pub register: bool,
+    /// How many may wait for the operator's decision. Default 64.
+    pub most: usize,
+    /// Seconds between two probes of one mirror, each of 64 KiB. Default 60.
+    pub probes: u64,
+    /// How many mirrors browsers are told of, the healthiest first. Default 8, at most 64; 0: none.
+    pub listed: usize,
+}
+
+impl Default for MirrorsSection {
+    fn default() -> Self {
+        Self { urls: Vec::new(), register: true, most: 64, probes: 60, listed: 8 }
     }
 }
 

@@ -25,6 +25,8 @@ impl Engine {
         self.0.runtime.get_or_init(|| {
             self.0.keeper.wake();
             runtime.spawn(expire(Arc::downgrade(&self.0), Arc::clone(&self.0.alarm)));
+            let alarm = Arc::clone(&self.0.mirrors.alarm);
+            runtime.spawn(super::mirrors::watch(Arc::downgrade(&self.0), alarm));
             if self.0.fetch.is_some() {
                 runtime.spawn(preload(Arc::downgrade(&self.0)));
             }

@@ -16,6 +16,12 @@ pub(super) fn experiment(dir: &Path) -> io::Result<[u8; 32]> {
     raw(dir, "experiment.key")
 }
 
+/// The seed of the key that the site signs its feed for mirrors with: 32 bytes. Mirrors remember its public
+/// half, so another one makes strangers of them.
+pub(super) fn mirrors(dir: &Path) -> io::Result<[u8; 32]> {
+    raw(dir, "mirrors.key")
+}
+
 /// What an operator proves to be one with: a line of 64 hexadecimal digits, so that a person and a
 /// shell script can read it.
 pub(super) fn operator(dir: &Path) -> io::Result<[u8; 32]> {

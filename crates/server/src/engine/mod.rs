@@ -10,6 +10,7 @@ mod jobs;
 mod keys;
 mod listing;
 mod metering;
+mod mirrors;
 mod overview;
 mod purge;
 mod sidecar;
@@ -41,7 +42,8 @@ use tokio::sync::Notify;
 use crate::assets::{Control, Fetch, Rate, Ready, Shelf, Tee};
 use crate::client::{Client, PeerAddress};
 use crate::config::Checked;
-use crate::ledger::{Keeper, Ledger, Meter, Visitor, What};
+use crate::ledger::{Keeper, Ledger, Meter, Visitor, What, seconds_now};
+use crate::mirrors::Mirrors;
 use crate::reserved::{
     self, Answer, Beacons, Counters, InFlight, OperatorKey, Ours, Scripts, SiteDocument, Token,
 };
@@ -64,6 +66,7 @@ pub(crate) struct Inner {
     controls: Mutex<HashMap<JobId, Control>>,
     shelf: Shelf,
     tracker: Tracker,
+    mirrors: Mirrors,
     fetch: Option<Arc<dyn Fetch>>,
     rate: Option<Arc<Rate>>,
     questions: Questions,
@@ -94,6 +97,8 @@ pub(crate) struct Inner {
 pub struct Offered {
     /// SHA-256 of the whole asset, when its metainfo may be announced in the answer's header.
     pub sha256: Option<Digest>,
+    /// Where else the asset is, as whole URLs, the best first.
+    pub duplicates: Vec<String>,
     /// Set when the host should feed the body to the hash worker as it passes.
     pub tee: Option<Tee>,
     /// Counts the body.
@@ -167,14 +172,20 @@ impl Engine {
         if !offer.demand {
             let ready = self.catalog().ready_version(&offer.path) == Some(&version);
             let sha256 = ready.then(|| self.0.shelf.sha256(&offer.path)).flatten();
+            let duplicates = self.duplicates_if(ready, &offer.path, &visitor);
             // No octets are sent, or another site's.
-            return Offered { sha256, tee: None, meter: self.meter_other(visitor) };
+            return Offered { sha256, duplicates, tee: None, meter: self.meter_other(visitor) };
         }
         let Wanted { ready, tee } = self.wanted(offer, file, client, false);
         let tee = tee.map(|job| self.tee(job, offer, version, self.0.fetch.is_some()));
         let sha256 = ready.then(|| self.0.shelf.sha256(&offer.path)).flatten();
+        let duplicates = self.duplicates_if(ready, &offer.path, &visitor);
         let what = if ready { What::Shared(&offer.path) } else { What::Unshared };
-        Offered { sha256, tee, meter: self.meter(visitor, what) }
+        Offered { sha256, duplicates, tee, meter: self.meter(visitor, what) }
+    }
+
+    fn duplicates_if(&self, ready: bool, path: &AssetPath, visitor: &Visitor) -> Vec<String> {
+        if ready { self.duplicates_for(path, visitor) } else { Vec::new() }
     }
 
     /// Tells the catalog of demand. `preload`: admitted at once, as if it was listed.
@@ -211,6 +222,7 @@ impl Engine {
         }
         if ready {
             self.0.shelf.confirm(&offer.path);
+            self.0.mirrors.wanted(&offer.path, seconds_now());
         }
         Wanted { ready, tee: observed.tee }
     }

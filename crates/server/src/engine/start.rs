@@ -15,7 +15,8 @@ use super::switch::Switch;
 use super::{Engine, Inner, keys};
 use crate::assets::{Fetch, Rate, ReadySettings, Shelf, Store};
 use crate::config::{Checked, Config, Foreign};
-use crate::ledger::{Assignment, Keeper, Ledger, Terms};
+use crate::ledger::{Assignment, Keeper, Ledger, Terms, seconds_now};
+use crate::mirrors::Mirrors;
 use crate::reserved::{Beacons, Counters, InFlight, OperatorKey, Scripts, SiteDocument, Token};
 use crate::stun::Responder;
 use crate::tracker::Tracker;
@@ -64,6 +65,8 @@ impl Engine {
         let ledger = Ledger::new(assignment(&checked).map_err(of_experiment)?);
         let terms = Terms { billing: checked.billing.clone(), slack: config.policy.slack };
         let keeper = Keeper::new(Arc::clone(&ledger), sums, terms, config.experiment.keep);
+        let seed = keys::mirrors(dir).map_err(state)?;
+        let mirrors = Mirrors::open(dir, &seed, &checked, seconds_now()).map_err(state)?;
         let operator = OperatorKey::new(keys::operator(dir).map_err(state)?);
         let switch = Switch::open(dir, config.site.disabled).map_err(state)?;
         let stun = match config.stun.host {
@@ -102,6 +105,7 @@ impl Engine {
             controls: Mutex::new(HashMap::new()),
             shelf,
             tracker,
+            mirrors,
             fetch,
             rate: Rate::new(config.admission.rate),
             questions: Questions::default(),

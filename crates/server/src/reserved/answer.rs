@@ -1,8 +1,11 @@
 use bytes::Bytes;
-use http::{Method, Response, StatusCode};
+use http::header::X_CONTENT_TYPE_OPTIONS;
+use http::{HeaderValue, Method, Response, StatusCode};
 use manyhands_metainfo::AssetPath;
+use manyhands_protocol::mirrors::MAX_DOUBT_BYTES;
 
-use super::beacon::{self, BeaconToken, Refusal};
+use super::beacon::{self, BeaconToken};
+use super::mirrors::{self, AwaitedAnnounce};
 use super::{Asked, asset_path};
 use crate::engine::Engine;
 use crate::ledger::{Meter, Visitor, What};
@@ -30,25 +33,56 @@ pub enum Answer {
 pub struct AwaitedBody {
     engine: Engine,
     visitor: Visitor,
-    token: BeaconToken,
+    of: Of,
+}
+
+/// What the body is of.
+#[derive(Debug)]
+enum Of {
+    Report(BeaconToken),
+    Announce(Box<AwaitedAnnounce>),
+    Doubt,
 }
 
 impl AwaitedBody {
     /// Most bytes that are of use; a host may stop reading past it.
-    pub const MOST: usize = beacon::MOST_BYTES;
+    #[must_use]
+    pub fn most(&self) -> usize {
+        match &self.of {
+            Of::Report(_) => beacon::MOST_BYTES,
+            Of::Announce(announce) => announce.most(),
+            Of::Doubt => MAX_DOUBT_BYTES,
+        }
+    }
 
-    /// The answer, with what was read of the body: more than [`AwaitedBody::MOST`] are refused.
+    /// The answer, with what was read of the body: more than [`AwaitedBody::most`] are refused.
     #[must_use]
     pub fn answer(self, body: &[u8]) -> Ours {
-        let response = beacon::report(&self.engine, &self.token, body);
-        ours(&self.engine, self.visitor, &Method::POST, "beacon", response)
+        let (path, mut response) = match &self.of {
+            Of::Report(token) => ("beacon", beacon::report(&self.engine, token, body)),
+            Of::Announce(announce) => ("mirrors/announce", announce.answer(&self.engine, body)),
+            Of::Doubt => ("mirrors/doubt", mirrors::doubted(&self.engine, body)),
+        };
+        response.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        ours(&self.engine, self.visitor, &Method::POST, path, response)
     }
 }
 
-/// A report's head was taken, or not.
-pub(super) fn awaited(asked: &Asked<'_>) -> Result<AwaitedBody, Refusal> {
-    let token = beacon::admitted(asked)?;
-    Ok(AwaitedBody { engine: asked.engine.clone(), visitor: asked.visitor, token })
+/// The head of a request with a body was taken, or not. `None`: `path` takes no body.
+pub(super) fn awaited(
+    asked: &Asked<'_>,
+    path: &str,
+) -> Option<Result<AwaitedBody, Box<Response<Bytes>>>> {
+    let of = match path {
+        "beacon" => {
+            beacon::admitted(asked).map(Of::Report).map_err(|refusal| Box::new(refusal.into()))
+        }
+        "mirrors/announce" => mirrors::announced(asked).map(|it| Of::Announce(Box::new(it))),
+        "mirrors/doubt" => mirrors::may_doubt(asked).map(|()| Of::Doubt),
+        _ => return None,
+    };
+    let (engine, visitor) = (asked.engine.clone(), asked.visitor);
+    Some(of.map(|of| AwaitedBody { engine, visitor, of }))
 }
 
 /// Counts what exists because of this software; what the operator looks at does not.

@@ -61,11 +61,17 @@ impl Form {
         }
     }
 
-    fn document(self, engine: &Engine, ready: &Ready) -> Document {
+    fn document(self, engine: &Engine, ready: &Ready, mirrors: &[String]) -> Document {
         match self {
-            Self::Torrent => ready.torrent.clone(),
-            Self::Magnet => Document::new(format!("{}\n", ready.magnet).into()),
-            Self::Meta4 => Document::new(metalink(engine, ready).into()),
+            Self::Torrent if mirrors.is_empty() => ready.torrent.clone(),
+            Self::Torrent => engine.torrent_with(ready, mirrors),
+            Self::Magnet if mirrors.is_empty() => {
+                Document::new(format!("{}\n", ready.magnet).into())
+            }
+            Self::Magnet => {
+                Document::new(format!("{}\n", engine.magnet_with(ready, mirrors)).into())
+            }
+            Self::Meta4 => Document::new(metalink(engine, ready, mirrors).into()),
             Self::Sha256 => {
                 let sha256 = ready.record.hashes.sha256.to_string();
                 let line = checksum_line(&sha256, &ready.path().file_name());
@@ -74,9 +80,14 @@ impl Form {
         }
     }
 
-    /// The answer for an asset that is ready.
-    pub(crate) fn answer(self, engine: &Engine, ready: &Ready) -> Response<Bytes> {
-        let mut response = self.document(engine, ready).answer();
+    /// The answer for an asset that is ready, and is at these mirrors, too.
+    pub(crate) fn answer(
+        self,
+        engine: &Engine,
+        ready: &Ready,
+        mirrors: &[String],
+    ) -> Response<Bytes> {
+        let mut response = self.document(engine, ready, mirrors).answer();
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, self.content_type());
         headers.insert(CACHE_CONTROL, BRIEF);
@@ -87,31 +98,38 @@ impl Form {
 }
 
 /// What is answered of an asset, whoever asks: its manifest, but for the swarm, and every form, uncompressed.
+/// Without mirrors: what is handed out so is kept, and a mirror may be out in a minute.
 pub(crate) fn forms(engine: &Engine, ready: &Ready) -> [Response<Bytes>; 5] {
-    let of = |form: Form| form.answer(engine, ready);
+    let of = |form: Form| form.answer(engine, ready, &[]);
     let manifest = super::manifest_of(engine, ready, &http::HeaderMap::new());
     [manifest, of(Form::Torrent), of(Form::Magnet), of(Form::Meta4), of(Form::Sha256)]
 }
 
 /// Answers below the prefix.
 pub(super) fn answer(asked: &Asked<'_>, form: Form, asset: &str) -> Response<Bytes> {
-    ready(asked.engine, asset).map_or_else(unshared, |ready| form.answer(asked.engine, &ready))
+    ready(asked.engine, asset).map_or_else(unshared, |ready| {
+        let mirrors = asked.engine.duplicates(ready.path());
+        form.answer(asked.engine, &ready, &mirrors)
+    })
 }
 
 fn ready(engine: &Engine, asset: &str) -> Option<std::sync::Arc<Ready>> {
     engine.ready(&asset_path(asset)?)
 }
 
-/// The file's own address first: whoever reads this came here for that. Torrent clients take the rest.
-fn metalink(engine: &Engine, ready: &Ready) -> String {
+/// Mirrors first, in order of health, and the site last (RFC 5854, section 4.2.16.3: the lowest priority first):
+/// they are there so that it need not send. Torrent clients take the rest.
+fn metalink(engine: &Engine, ready: &Ready, mirrors: &[String]) -> String {
     let checked = engine.checked();
     let (origin, prefix) = (&checked.origin, checked.policy.prefix());
     let (path, hashes) = (ready.path(), &ready.record.hashes);
     let metalink = Metalink::new(&path.file_name(), hashes.length, hashes.sha256)
         .expect("the last segment of an asset's path is always the name of a file")
         .with_origin(format!("{origin}{prefix}/meta4{path}"))
-        .with_url(1, format!("{origin}{path}"))
         .with_torrent(format!("{origin}{prefix}/torrent{path}"));
+    let urls = mirrors.iter().cloned().chain([format!("{origin}{path}")]);
+    let metalink =
+        urls.zip(1..).fold(metalink, |metalink, (url, priority)| metalink.with_url(priority, url));
     let pieces = hashes.length.div_ceil(u64::from(hashes.piece_length).max(1));
     let metalink = if pieces <= MOST_PIECES { metalink.with_pieces(hashes) } else { metalink };
     metalink.to_string()

@@ -13,6 +13,7 @@ mod in_flight;
 mod list;
 mod metainfo;
 mod metrics;
+mod mirrors;
 mod operator;
 mod purge;
 mod query;
@@ -46,7 +47,7 @@ use crate::assets::Ready;
 use crate::client::Client;
 use crate::config::ConsentMode;
 use crate::engine::Engine;
-use crate::ledger::{Assignment, Visitor};
+use crate::ledger::{Assignment, Visitor, seconds_now};
 
 const NO_CACHE: HeaderValue = HeaderValue::from_static("no-cache");
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
@@ -83,11 +84,16 @@ pub(crate) fn answer<B>(
     let (method, uri, headers) = (request.method(), request.uri(), request.headers());
     let consent = request.extensions().get().copied();
     let asked = Asked { engine, method, uri, headers, client, visitor, consent };
+    let awaited = (*method == Method::POST).then(|| answer::awaited(&asked, path)).flatten();
+    let refused = match awaited {
+        Some(Ok(awaited)) => return Answer::Awaited(awaited),
+        Some(Err(refusal)) => Some(refusal),
+        None => None,
+    };
     let mut response = match (path, method) {
-        ("beacon", &Method::POST) => match answer::awaited(&asked) {
-            Ok(awaited) => return Answer::Awaited(awaited),
-            Err(refusal) => refusal.into(),
-        },
+        _ if let Some(refusal) = refused => *refusal,
+        ("mirrors/decide", &Method::POST) => mirrors::decide(&asked),
+        ("mirrors/announce" | "mirrors/doubt" | "mirrors/decide", _) => not_allowed("POST"),
         ("purge", &Method::POST) => purge::answer(&asked),
         ("switch", &Method::POST) => switch::answer(&asked),
         ("purge" | "switch", _) => not_allowed("POST"),
@@ -114,7 +120,11 @@ fn route(asked: &Asked<'_>, path: &str) -> Response<Bytes> {
         "dashboard" => dashboard(asked),
         "assets.json" => list::for_programs(asked),
         "status.json" => status::answer(asked),
+        "mirrors.json" => mirrors::list(asked),
         _ => match path.split_once('/') {
+            Some(("mirrors", rest)) if let Some(page) = rest.strip_prefix("feed/") => {
+                mirrors::feed(asked, page)
+            }
             Some(("manifest", asset)) => manifest(asked, asset),
             Some(("digests", rest)) => digests(engine, rest),
             Some((form, asset)) if let Some(form) = Form::of(form) => {
@@ -142,6 +152,7 @@ fn manifest(asked: &Asked<'_>, asset: &str) -> Response<Bytes> {
     let ledger = engine.ledger();
     // A client asks once a page view and asset, whatever the answer; when it asks again it says so.
     if *asked.method == Method::GET && asked.uri.query() != Some("again") {
+        engine.mirrors().wanted(&path, seconds_now());
         ledger.demand(&path, ready.record.hashes.length, &asked.visitor);
     }
     let mut response = manifest_of(engine, &ready, headers);
@@ -149,7 +160,9 @@ fn manifest(asked: &Asked<'_>, asset: &str) -> Response<Bytes> {
         Arm::P2p if engine.sharing().is_on() => engine.tracker().swarm_header(&ready.info_hash),
         Arm::P2p | Arm::Http | Arm::Untouched => HeaderValue::from_static("off"),
     };
+    let holders = mirrors::holders(&engine.holders_for(&path, &asked.visitor));
     response.headers_mut().insert(SWARM, swarm);
+    response.headers_mut().insert(mirrors::MIRRORS, holders);
     response
 }
 

@@ -6,6 +6,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use http::header::CACHE_CONTROL;
 use http::{HeaderValue, Response};
 use manyhands_experiment::{Arm, Design};
+use manyhands_protocol::mirrors::{BaseUrl, PublicKey};
 use serde::Serialize;
 use sha2::Sha256;
 
@@ -32,7 +33,8 @@ struct Site<'a> {
     limits: Limits,
     tracker: String,
     stun: Vec<&'a str>,
-    mirrors: [&'a str; 0],
+    /// Base URLs, the healthiest first.
+    mirrors: &'a [BaseUrl],
     reseed: Reseed,
     /// The experiment's design, where one runs.
     experiment: Option<&'static str>,
@@ -55,8 +57,8 @@ struct Limits {
     cache: u64,
 }
 
-/// The document, made once an hour and mode of consent: the announce token in it changes no faster. The kill switch has it made
-/// anew.
+/// The document, made once an hour and mode of consent: the announce token in it changes no faster. The kill
+/// switch has it made anew, and so does a mirror that comes or goes.
 #[derive(Debug, Default)]
 pub(crate) struct SiteDocument {
     made: Mutex<Vec<Made>>,
@@ -66,6 +68,7 @@ pub(crate) struct SiteDocument {
 struct Made {
     /// Expiry of the token, whether sharing was off, and how visitors are asked.
     of: (u64, bool, ConsentMode),
+    mirrors: Vec<BaseUrl>,
     usual: Arc<Encoded>,
     /// What visitors of the arm `untouched` get: as if sharing was switched off.
     untouched: Arc<Encoded>,
@@ -76,12 +79,15 @@ pub(super) fn answer(asked: &Asked<'_>) -> Response<Bytes> {
     let consent = consent.unwrap_or(engine.checked().config.consent.mode);
     let expiry = Token::expiry(SystemTime::now());
     let of = (expiry, !engine.sharing().is_on(), consent);
+    let mirrors = engine.mirrors_for_browsers();
     let mut made = engine.site().made.lock().unwrap_or_else(PoisonError::into_inner);
-    if !made.iter().any(|made| made.of == of) {
-        let encoded =
-            |disabled| Arc::new(Encoded::new(document(engine, expiry, disabled, consent)));
-        made.retain(|made| (made.of.0, made.of.1) == (of.0, of.1));
-        made.push(Made { of, usual: encoded(of.1), untouched: encoded(true) });
+    if !made.iter().any(|made| made.of == of && made.mirrors == mirrors) {
+        let encoded = |disabled| {
+            Arc::new(Encoded::new(document(engine, expiry, disabled, consent, &mirrors)))
+        };
+        made.retain(|made| (made.of.0, made.of.1) == (of.0, of.1) && made.mirrors == mirrors);
+        let (usual, untouched) = (encoded(of.1), encoded(true));
+        made.push(Made { of, mirrors, usual, untouched });
     }
     let arm = visitor.bucket.zip(engine.ledger().assignment());
     let arm = arm.map(|(bucket, assignment)| assignment.arm_of_bucket(bucket));
@@ -99,7 +105,13 @@ pub(super) fn answer(asked: &Asked<'_>) -> Response<Bytes> {
     response
 }
 
-fn document(engine: &Engine, expiry: u64, disabled: bool, consent: ConsentMode) -> Vec<u8> {
+fn document(
+    engine: &Engine,
+    expiry: u64,
+    disabled: bool,
+    consent: ConsentMode,
+    mirrors: &[BaseUrl],
+) -> Vec<u8> {
     let Checked { config, origin, policy, stun_url, .. } = engine.checked();
     let site = Site {
         v: 1,
@@ -119,7 +131,7 @@ fn document(engine: &Engine, expiry: u64, disabled: bool, consent: ConsentMode) 
         },
         tracker: format!("{}/tracker?token={}", policy.prefix(), engine.token().issue(expiry)),
         stun: stun_url.as_deref().into_iter().collect(),
-        mirrors: [],
+        mirrors: if disabled { &[] } else { mirrors },
         reseed: config.swarm.reseed,
         experiment: engine.checked().design.map(|design| match design {
             Design::Crossover { .. } => "crossover",
@@ -141,7 +153,7 @@ impl Token {
     }
 
     /// When a token issued now ends, in seconds since the epoch: a lease and up to an hour from now.
-    fn expiry(now: SystemTime) -> u64 {
+    pub(crate) fn expiry(now: SystemTime) -> u64 {
         (seconds(now + LEASE) / 3600 + 1) * 3600
     }
 
@@ -150,6 +162,33 @@ impl Token {
         let mac = self.mac(expiry).finalize().into_bytes();
         let mac: String = mac.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
         format!("{expiry:x}.{mac}")
+    }
+
+    /// Proof that a mirror was approved when this was issued, until `expiry`:
+    /// `m<expiry, hexadecimal seconds>.<key>.<first 16 bytes of HMAC-SHA256>`
+    pub(crate) fn issue_mirror(&self, key: &PublicKey, expiry: u64) -> String {
+        let mac = self.mirror_mac(key, expiry).finalize().into_bytes();
+        let mac: String = mac.iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+        format!("m{expiry:x}.{key}.{mac}")
+    }
+
+    /// The mirror that such a token was issued to.
+    pub(crate) fn mirror(&self, token: &str, now: SystemTime) -> Option<PublicKey> {
+        let mut parts = token.strip_prefix('m')?.split('.');
+        let expiry = u64::from_str_radix(parts.next()?, 16).ok()?;
+        let key = parts.next()?.parse().ok()?;
+        let mac = from_hex(parts.next()?)?;
+        self.mirror_mac(&key, expiry).verify_truncated_left(&mac).ok()?;
+        (parts.next().is_none() && expiry > seconds(now)).then_some(key)
+    }
+
+    fn mirror_mac(&self, key: &PublicKey, expiry: u64) -> Hmac<Sha256> {
+        let mut mac =
+            Hmac::<Sha256>::new_from_slice(&self.key).expect("HMAC takes keys of any length");
+        mac.update(b"manyhands mirror");
+        mac.update(key.as_bytes());
+        mac.update(&expiry.to_be_bytes());
+        mac
     }
 
     pub(crate) fn admits(&self, token: &str, now: SystemTime) -> bool {
@@ -187,6 +226,24 @@ fn seconds(time: SystemTime) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_mirrors_token_is_that_mirrors_alone() {
+        use manyhands_protocol::mirrors::SecretKey;
+        let (token, now) = (Token::new([7; 32]), UNIX_EPOCH + Duration::from_secs(1_000_000));
+        let (key, other) = ([1, 2].map(|seed| SecretKey::from_seed(&[seed; 32]).public())).into();
+        let issued = token.issue_mirror(&key, Token::expiry(now));
+        assert_eq!(token.mirror(&issued, now), Some(key));
+        assert_eq!(token.mirror(&issued, now + LEASE + Duration::from_secs(7200)), None);
+        assert_eq!(Token::new([8; 32]).mirror(&issued, now), None);
+        assert_eq!(token.mirror(&issued.replace(&key.to_string(), &other.to_string()), now), None);
+        // Neither is the other kind.
+        assert!(!token.admits(&issued, now) && !token.admits(&issued[1..], now));
+        assert_eq!(token.mirror(&token.issue(Token::expiry(now)), now), None);
+        for bad in ["", "m", "m1", "m1..", "m1.2.3", &issued[1..], &format!("{issued}.0")] {
+            assert_eq!(token.mirror(bad, now), None, "{bad}");
+        }
+    }
 
     #[test]
     fn a_token_admits_until_it_expires_and_only_as_issued() {

@@ -24,7 +24,11 @@ pub(crate) fn beside(
     let (asset, form) = uri.path().rsplit_once('.')?;
     let form = Form::of(form)?;
     let ready = engine.ready(&AssetPath::parse(asset).ok()?)?;
-    let mut response = document::finish(method, headers, form.answer(engine, &ready));
+    let mut response = document::finish(
+        method,
+        headers,
+        form.answer(engine, &ready, &engine.duplicates(ready.path())),
+    );
     response.headers_mut().insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     Some(response)
 }

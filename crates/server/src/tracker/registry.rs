@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 
 use http::HeaderValue;
 use manyhands_metainfo::InfoHash;
+use manyhands_protocol::mirrors::PublicKey;
 use manyhands_protocol::tracker::{
-    CloseReason, ConnectionId, Effect, Prefix, Scrape, SwarmConfig, Swarms,
+    Class, CloseReason, ConnectionId, Effect, Prefix, Scrape, SwarmConfig, Swarms,
 };
 use tokio::sync::mpsc;
 
@@ -28,6 +29,8 @@ struct State {
     swarms: Swarms,
     outboxes: HashMap<ConnectionId, mpsc::Sender<Outgoing>>,
     addresses: HashMap<IpAddr, usize>,
+    /// Sockets of mirrors.
+    mirrors: HashMap<ConnectionId, PublicKey>,
     next: u64,
     effects: Vec<Effect>,
     /// Whether sockets are admitted.
@@ -41,6 +44,8 @@ pub(super) enum Outgoing {
     Close(CloseReason),
     /// Close, because the operator switched sharing off.
     SwitchedOff,
+    /// Close, because the mirror is approved no longer.
+    Expelled,
 }
 
 /// A registered socket; dropping it leaves every swarm.
@@ -57,6 +62,7 @@ impl Tracker {
             swarms: Swarms::new(config, seed),
             outboxes: HashMap::new(),
             addresses: HashMap::new(),
+            mirrors: HashMap::new(),
             next: 0,
             effects: Vec::new(),
             open: true,
@@ -129,11 +135,23 @@ impl Tracker {
         state.deliver();
     }
 
-    /// Admits a socket, unless there are too many.
+    /// Closes all sockets of a mirror that is out.
+    pub(crate) fn expel(&self, key: &PublicKey) {
+        let mut state = self.lock();
+        let State { mirrors, outboxes, .. } = &mut *state;
+        for (id, _) in mirrors.iter().filter(|(_, of)| *of == key) {
+            if let Some(outbox) = outboxes.remove(id) {
+                let _ = outbox.try_send(Outgoing::Expelled);
+            }
+        }
+    }
+
+    /// Admits a socket, unless there are too many. `mirror`: of an approved mirror with this key.
     pub(super) fn register(
         &self,
         address: Option<IpAddr>,
         prefix: Option<Prefix>,
+        mirror: Option<PublicKey>,
     ) -> Option<(Registration<'_>, mpsc::Receiver<Outgoing>)> {
         let now = self.now();
         let address = address.map(network);
@@ -154,7 +172,9 @@ impl Tracker {
         let (outbox, inbox) = mpsc::channel(OUTBOX);
         state.outboxes.insert(id, outbox);
         let State { swarms, effects, .. } = &mut *state;
-        swarms.connect(now, id, prefix, effects);
+        let class = if mirror.is_some() { Class::Mirror } else { Class::Visitor };
+        swarms.connect_as(now, id, prefix, class, effects);
+        state.mirrors.extend(mirror.map(|key| (id, key)));
         state.deliver();
         Some((Registration { tracker: self, id, address }, inbox))
     }
@@ -183,8 +203,9 @@ impl Drop for Registration<'_> {
     fn drop(&mut self) {
         let now = self.tracker.now();
         let mut state = self.tracker.lock();
-        let State { swarms, outboxes, addresses, effects, .. } = &mut *state;
+        let State { swarms, outboxes, addresses, mirrors, effects, .. } = &mut *state;
         outboxes.remove(&self.id);
+        mirrors.remove(&self.id);
         swarms.disconnect(now, self.id, effects);
         if let Some(address) = self.address
             && let Some(open) = addresses.get_mut(&address)

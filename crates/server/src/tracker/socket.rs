@@ -2,6 +2,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
+use manyhands_protocol::mirrors::PublicKey;
 use manyhands_protocol::tracker::{MAX_MESSAGE_BYTES, Prefix};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, timeout, timeout_at};
@@ -27,6 +28,7 @@ pub(super) async fn run<S>(
     stream: S,
     address: Option<IpAddr>,
     prefix: Option<Prefix>,
+    mirror: Option<PublicKey>,
     meter: &mut Meter,
 ) where
     S: AsyncRead + AsyncWrite + Unpin,
@@ -38,7 +40,7 @@ pub(super) async fn run<S>(
         .write_buffer_size(0)
         .max_write_buffer_size(256 << 10);
     let mut socket = WebSocketStream::from_raw_socket(stream, Role::Server, Some(config)).await;
-    let Some((registration, mut inbox)) = tracker.register(address, prefix) else {
+    let Some((registration, mut inbox)) = tracker.register(address, prefix, mirror) else {
         let _ = timeout(WRITE, socket.close(None)).await;
         return;
     };
@@ -59,6 +61,10 @@ pub(super) async fn run<S>(
                     // Going away (RFC 6455 section 7.4.1).
                     Some(Outgoing::SwitchedOff) => {
                         Message::Close(Some(close_frame(1001, "sharing is switched off")))
+                    }
+                    // Policy violation.
+                    Some(Outgoing::Expelled) => {
+                        Message::Close(Some(close_frame(1008, "this mirror is not approved")))
                     }
                     None => break,
                 };

@@ -8,6 +8,7 @@ use http::header::{
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version};
 use hyper_util::rt::TokioIo;
 use manyhands_experiment::Arm;
+use manyhands_protocol::mirrors::{MirrorState, PublicKey};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use super::socket;
@@ -36,8 +37,9 @@ pub(crate) fn upgrade<B>(
         .uri()
         .query()
         .and_then(|query| query.split('&').find_map(|field| field.strip_prefix("token=")));
+    let mirror = token.and_then(|token| mirror(engine, token));
     let known = token.is_some_and(|token| engine.token().admits(token, SystemTime::now()));
-    if !(open || known && same_site(headers, checked)) {
+    if !(open || mirror.is_some() || known && same_site(headers, checked)) {
         return plain(StatusCode::FORBIDDEN, "this tracker serves the pages of its own site");
     }
     if !engine.tracker().is_open() {
@@ -45,7 +47,10 @@ pub(crate) fn upgrade<B>(
     }
     let visitor = engine.visitor(headers, client);
     let arm = visitor.bucket.zip(engine.ledger().assignment());
-    if arm.is_some_and(|(bucket, assignment)| assignment.arm_of_bucket(bucket) != Arm::P2p) {
+    let visits = mirror.is_none();
+    if visits
+        && arm.is_some_and(|(bucket, assignment)| assignment.arm_of_bucket(bucket) != Arm::P2p)
+    {
         return plain(StatusCode::FORBIDDEN, "this visitor takes no part");
     }
     let mut meter = engine.meter(visitor, What::Overhead(None));
@@ -57,7 +62,7 @@ pub(crate) fn upgrade<B>(
             Ok(stream) => {
                 let stream = TokioIo::new(stream);
                 let (address, prefix) = (client.address(), client.prefix());
-                socket::run(engine.tracker(), stream, address, prefix, &mut meter).await;
+                socket::run(engine.tracker(), stream, address, prefix, mirror, &mut meter).await;
             }
             Err(error) => tracing::debug!(%error, "a tracker connection was not upgraded"),
         }
@@ -71,6 +76,16 @@ pub(crate) fn upgrade<B>(
         headers.insert(SEC_WEBSOCKET_ACCEPT, accept);
     }
     response
+}
+
+/// The mirror that a token was given to, if it may still take part.
+fn mirror(engine: &Engine, token: &str) -> Option<PublicKey> {
+    if engine.checked().config.swarm.foreign == Foreign::Closed {
+        return None;
+    }
+    let key = engine.token().mirror(token, SystemTime::now())?;
+    let approved = engine.mirrors().state_of(&key) == Some(MirrorState::Approved);
+    approved.then_some(key)
 }
 
 fn handshake_key<B>(request: &Request<B>) -> Option<HeaderValue> {

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use indexmap::IndexMap;
 
-use super::{ConnectionId, OfferId, PeerId, Prefix, SwarmConfig};
+use super::{Class, ConnectionId, OfferId, PeerId, Prefix, SwarmConfig};
 
 /// The swarm of one info-hash.
 #[derive(Debug, Default)]
@@ -22,6 +22,7 @@ pub(super) struct Swarm {
     /// Outlives membership, or leaving and coming back would be a way around the limit.
     sent: HashMap<ConnectionId, Vec<(ConnectionId, Duration)>>,
     seeds: usize,
+    mirrors: usize,
     waiting: usize,
 }
 
@@ -29,7 +30,9 @@ pub(super) struct Swarm {
 #[derive(Debug)]
 pub(super) struct Member {
     peer_id: PeerId,
+    /// `None` for a mirror: it counts for none.
     prefix: Option<Prefix>,
+    class: Class,
     seed: bool,
     /// Told that no offer of its would be forwarded, only because of the floor.
     waiting: bool,
@@ -62,8 +65,10 @@ impl Swarm {
         id: ConnectionId,
         peer_id: PeerId,
         prefix: Option<Prefix>,
+        class: Class,
         config: &SwarmConfig,
     ) -> Result<bool, JoinError> {
+        let prefix = prefix.filter(|_| class == Class::Visitor);
         if let Some(member) = self.members.get_mut(&id) {
             if member.peer_id != peer_id {
                 return Err(JoinError::PeerIdConflict);
@@ -84,11 +89,13 @@ impl Swarm {
         let member = Member {
             peer_id,
             prefix,
+            class,
             seed: false,
             waiting: false,
             heard: now,
             inbound: Vec::new(),
         };
+        self.mirrors += usize::from(class == Class::Mirror);
         self.members.insert(id, member);
         Ok(true)
     }
@@ -98,6 +105,7 @@ impl Swarm {
         let Some(member) = self.members.swap_remove(&id) else { return false };
         self.peer_ids.remove(&member.peer_id);
         self.seeds -= usize::from(member.seed);
+        self.mirrors -= usize::from(member.class == Class::Mirror);
         self.waiting -= usize::from(member.waiting);
         if let Some(prefix) = member.prefix
             && let Some(count) = self.prefixes.get_mut(&prefix)
@@ -148,7 +156,7 @@ impl Swarm {
     }
 
     /// The connection whose offer `answerer` may answer now: handed to this very connection, not
-    /// answered yet, not too old, and the swarm is open for both.
+    /// answered yet, not too old, and the two may meet.
     pub(super) fn awaiting_answer(
         &self,
         now: Duration,
@@ -163,8 +171,7 @@ impl Swarm {
             (offer.from, offer.offer_id) == (sender, offer_id)
                 && is_within(now, offer.at, config.offer_age)
         });
-        (waits && self.is_open_for(member, config) && self.is_open_for(other, config))
-            .then_some(sender)
+        (waits && self.may_meet(member, other, config)).then_some(sender)
     }
 
     /// Notes that `answerer` has answered.
@@ -227,9 +234,9 @@ impl Swarm {
         self.members.get(&id).is_some_and(|member| member.prefix.is_some()) && !self.is_open(config)
     }
 
-    /// Whether this member may send and receive addresses.
+    /// Whether this member may send addresses to anybody, and receive anybody's.
     pub(super) fn is_open_to(&self, id: ConnectionId, config: &SwarmConfig) -> bool {
-        self.members.get(&id).is_some_and(|member| self.is_open_for(member, config))
+        self.members.get(&id).is_some_and(|member| self.may_meet_some(member, config))
     }
 
     pub(super) fn peer_id(&self, id: ConnectionId) -> Option<PeerId> {
@@ -262,6 +269,17 @@ impl Swarm {
         sent.iter()
             .filter(move |(_, at)| is_within(now, *at, config.offer_pause))
             .map(|(receiver, _)| *receiver)
+    }
+
+    /// Whether these two may learn each other's address.
+    fn may_meet(&self, one: &Member, other: &Member, config: &SwarmConfig) -> bool {
+        let mirror = [one, other].iter().any(|member| member.class == Class::Mirror);
+        mirror || (self.is_open_for(one, config) && self.is_open_for(other, config))
+    }
+
+    /// Whether this member may meet anybody at all. A mirror, too, counts itself: it may meet all others.
+    fn may_meet_some(&self, member: &Member, config: &SwarmConfig) -> bool {
+        self.mirrors > 0 || self.is_open_for(member, config)
     }
 
     fn is_open_for(&self, member: &Member, config: &SwarmConfig) -> bool {

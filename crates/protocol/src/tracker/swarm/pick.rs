@@ -74,7 +74,7 @@ impl<'a> Allowance<'a> {
         let sent = swarm.recent_receivers(now, id, config).count();
         let offers = config.max_offers.checked_sub(sent).filter(|offers| *offers > 0)?;
         let only_seeds = sender.seed && swarm.seeds == swarm.members.len();
-        (swarm.is_open_for(sender, config) && !only_seeds).then_some(Self {
+        (swarm.may_meet_some(sender, config) && !only_seeds).then_some(Self {
             swarm,
             config,
             now,
@@ -90,7 +90,7 @@ impl<'a> Allowance<'a> {
         let Self { now, config, .. } = *self;
         id != self.id
             && !(self.sender.seed && member.seed)
-            && self.swarm.is_open_for(member, config)
+            && self.swarm.may_meet(self.sender, member, config)
             && member.live_inbound(now, config) < config.max_inbound
             && self.swarm.recent_receivers(now, self.id, config).all(|receiver| receiver != id)
             && self.swarm.recent_receivers(now, id, config).all(|receiver| receiver != self.id)

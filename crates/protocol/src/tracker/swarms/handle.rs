@@ -44,7 +44,14 @@ impl Swarms {
         if !remembered && connection.joined.len() >= self.config.max_swarms {
             return refuse(Metric::Full, "too many torrents on this connection", effects);
         }
-        match swarm.join(now, id, announce.peer_id, connection.prefix, &self.config) {
+        match swarm.join(
+            now,
+            id,
+            announce.peer_id,
+            connection.prefix,
+            connection.class,
+            &self.config,
+        ) {
             Ok(false) => {}
             Ok(true) => {
                 if !remembered {

@@ -15,8 +15,8 @@ use self::write::fail;
 use super::bucket::Bucket;
 use super::swarm::Swarm;
 use super::{
-    ClientMessage, CloseReason, ConnectionId, Effect, MAX_MESSAGE_BYTES, MessageError, Metric,
-    Prefix, SwarmConfig,
+    Class, ClientMessage, CloseReason, ConnectionId, Effect, MAX_MESSAGE_BYTES, MessageError,
+    Metric, Prefix, SwarmConfig,
 };
 
 /// How often silent peers and connections are looked for.
@@ -30,8 +30,10 @@ const SWEEP: Duration = Duration::from_secs(10);
 /// side picks, answers only back from the connection that was handed the offer, once, in time.
 /// Every description passes the [`Gate`](crate::sdp::Gate) and every message is written anew.
 ///
-/// Below the floor ([`SwarmConfig::with_min_prefixes`]) no description is relayed in either
-/// direction, and a peer of unknown prefix is never introduced while there is a floor. Every
+/// Below the floor ([`SwarmConfig::with_min_prefixes`]) no description is relayed from visitor to visitor in
+/// either direction, and a visitor of unknown prefix is never introduced while there is a floor. The floor
+/// is there so that nobody learns from an address who reads what; a [mirror](Class::Mirror) is known to all
+/// and was vetted, so visitors meet it at once, and it counts for no prefix: no crowd is made of mirrors. Every
 /// announce reply says in `offers` how many offers of this peer would be forwarded now. A peer that
 /// announced without offers, and was told 0 only because of the floor, gets one more reply,
 /// unasked, when the floor is reached.
@@ -74,6 +76,7 @@ pub struct Swarms {
 #[derive(Debug)]
 struct Connection {
     prefix: Option<Prefix>,
+    class: Class,
     bucket: Bucket,
     silent_until: Duration,
     /// Every swarm that keeps something about this connection: as a member, or as a recent one.
@@ -127,13 +130,25 @@ impl Swarms {
         }
     }
 
-    /// Takes a new connection. `prefix` is the network of its client's address, `None` when that is
-    /// unknown. A full table closes it at once.
+    /// Takes a new connection of a [visitor](Class::Visitor). `prefix` is the network of its client's
+    /// address, `None` when that is unknown. A full table closes it at once.
     pub fn connect(
         &mut self,
         now: Duration,
         id: ConnectionId,
         prefix: Option<Prefix>,
+        effects: &mut Vec<Effect>,
+    ) {
+        self.connect_as(now, id, prefix, Class::Visitor, effects);
+    }
+
+    /// Takes a new connection, see [`connect`](Self::connect).
+    pub fn connect_as(
+        &mut self,
+        now: Duration,
+        id: ConnectionId,
+        prefix: Option<Prefix>,
+        class: Class,
         effects: &mut Vec<Effect>,
     ) {
         if self.connections.contains_key(&id) {
@@ -149,6 +164,7 @@ impl Swarms {
         }
         let connection = Connection {
             prefix,
+            class,
             bucket: Bucket::full(now, self.config.burst),
             silent_until: now.saturating_add(self.config.first_message),
             joined: Vec::new(),

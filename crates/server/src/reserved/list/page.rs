@@ -206,7 +206,9 @@ mod tests {
         let listed = |path: &&str| Listed {
             path: AssetPath::parse(path).unwrap(),
             length: 4_700_000_000,
+            piece_length: 4_194_304,
             content_type: "application/zip".into(),
+            etag: None,
             sha256: Digest::ZERO,
             info_hash: InfoHash::from_bytes([1; 20]),
             root: Digest::ZERO,
