@@ -108,10 +108,6 @@ fn status(args: &MirrorArgs) -> anyhow::Result<()> {
     let Some(status) = status else {
         bail!("no mirror runs in {dir}: start it, or say with --dir where it is");
     };
-    if args.json {
-        println!("{}", plain::json(&status)?);
-    } else {
-        print!("{}", show::text(&status));
-    }
-    Ok(())
+    let text = if args.json { plain::json(&status)? } else { show::text(&status) };
+    plain::print(&text)
 }
