@@ -473,6 +473,7 @@ async fn addresses_within_the_sites_own_network_are_never_connected_to() {
     let (directory, state) = (directory(), tempfile::tempdir().unwrap());
     let site = Site::serve(directory.path(), |config| {
         config.site.origin = Some("https://example.org".to_owned());
+        config.swarm.lan = false;
         config.state.dir = state.path().to_owned();
         let urls =
             ["https://10.255.255.1:8443/", "https://169.254.169.254/", "https://192.168.1.1/"];

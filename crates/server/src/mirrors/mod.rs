@@ -163,9 +163,13 @@ impl Mirrors {
     ) -> Result<(MirrorState, Option<String>), Untaken> {
         let mut state = self.lock();
         let open = self.section.register;
+        let stranger = state.registry.state_of(&key).is_none();
         let mirror = state.registry.announce(key, signed, announce, from, open, now)?;
         let answer = (mirror.entry.state, mirror.reason());
         drop(state);
+        if stranger {
+            tracing::info!(mirror = %key, "somebody asks to be a mirror: see `manyhands mirrors`");
+        }
         self.unwritten.store(true, Ordering::Relaxed);
         self.alarm.notify_one();
         Ok(answer)
