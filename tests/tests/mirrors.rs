@@ -8,7 +8,6 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use base64::Engine as _;
 use bytes::Bytes;
 use http::StatusCode;
 use manyhands_metainfo::{AssetPath, Digest, parse};
@@ -473,6 +472,7 @@ async fn addresses_within_the_sites_own_network_are_never_connected_to() {
     let (directory, state) = (directory(), tempfile::tempdir().unwrap());
     let site = Site::serve(directory.path(), |config| {
         config.site.origin = Some("https://example.org".to_owned());
+        config.swarm.lan = false;
         config.state.dir = state.path().to_owned();
         let urls =
             ["https://10.255.255.1:8443/", "https://169.254.169.254/", "https://192.168.1.1/"];
@@ -562,15 +562,14 @@ async fn the_tracker_takes_mirrors_as_the_operator_says() {
         assert_eq!(answer.token.is_some(), admitted, "{foreign:?}");
         let Some(token) = answer.token else { continue };
         let shake = async |token: &str| {
-            let host = site.address.to_string();
-            let mut client = Client::connect(site.address, &host).await.unwrap();
-            let nonce = base64::engine::general_purpose::STANDARD.encode([7; 16]);
-            let request = format!(
-                "GET {PREFIX}tracker?token={token} HTTP/1.1\r\nhost: {host}\r\nconnection: upgrade\r\n\
-                 upgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: {nonce}\r\n\r\n"
-            );
-            client.send(request.as_bytes()).await.unwrap();
-            client.head(false).await.unwrap().status
+            let url = format!("ws://{}{PREFIX}tracker?token={token}", site.address);
+            match tokio_tungstenite::connect_async(url).await {
+                Ok(_) => 101,
+                Err(tokio_tungstenite::tungstenite::Error::Http(answer)) => {
+                    answer.status().as_u16()
+                }
+                Err(error) => panic!("{error}"),
+            }
         };
         assert_eq!(shake(&token).await, 101, "{foreign:?}");
         let forged = token.replace(&key.public().to_string(), &self::key(2).public().to_string());

@@ -4,6 +4,7 @@ use clap::{Args as ClapArgs, Parser, Subcommand};
 
 use crate::doctor::DoctorArgs;
 use crate::estimate::EstimateArgs;
+use crate::mirror::MirrorArgs;
 use crate::operator::{MirrorsArgs, PurgeArgs, StatusArgs};
 use crate::report::ReportArgs;
 use crate::torrent::TorrentCommand;
@@ -25,6 +26,8 @@ pub(crate) enum Command {
     Proxy(ProxyArgs),
     /// Stand behind the nginx module
     Sidecar(SidecarArgs),
+    /// Carry sites of others on this machine's disk, and serve them to their visitors
+    Mirror(MirrorArgs),
     /// Make, read and check torrents
     Torrent {
         #[command(subcommand)]

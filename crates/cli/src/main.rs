@@ -7,6 +7,7 @@ mod args;
 mod demo;
 mod doctor;
 mod estimate;
+mod mirror;
 mod operator;
 mod plain;
 mod preload;
@@ -37,6 +38,7 @@ fn main() -> ExitCode {
         // The report says it all: an unhappy one has an exit code, but no line of its own.
         Command::Doctor(args) => doctor::run(args),
         Command::Estimate(args) => done(estimate::run(&args)),
+        Command::Mirror(args) => done(mirror::run(args)),
         Command::Purge(args) => done(operator::purge(args)),
         Command::Status(args) => done(operator::status(args)),
         Command::Mirrors(args) => done(operator::mirrors(args)),

@@ -4,8 +4,20 @@
 //! the cursor, give the terminal orders, or show a name as another.
 
 use std::fmt::Write;
+use std::io::Write as _;
 
+use anyhow::Context;
 use serde::Serialize;
+
+/// Prints an answer, with the end of its last line. Whoever reads it may have gone: that is an error, and no panic.
+pub(crate) fn print(text: &str) -> anyhow::Result<()> {
+    let mut out = std::io::stdout();
+    out.write_all(text.as_bytes()).context("cannot print the answer")?;
+    if !text.ends_with('\n') {
+        out.write_all(b"\n").context("cannot print the answer")?;
+    }
+    Ok(())
+}
 
 /// With U+FFFD for each character that a terminal acts on; line ends among them.
 pub(crate) fn printable(text: &str) -> String {

@@ -56,7 +56,7 @@ pub use hashes::{DIGESTS_PER_PAGE, Hashes, UNIT, digest_bytes, digests_of, piece
 pub use layout::{FileEntry, Layout, LayoutError, NameError, Span};
 pub use magnet::Magnet;
 pub use manifest::{Manifest, ManifestError};
-pub use merkle::{digest_of_unit, merkle_root, page_root};
+pub use merkle::{digest_of_unit, merkle_root, page_root, root_of_pages};
 pub use metalink::Metalink;
 pub use parse::{ParseError, ParsedTorrent, parse};
 pub use path::{AssetPath, PathError};

@@ -29,7 +29,7 @@ pub fn page_root(digests: &[Digest], only: bool) -> Digest {
 }
 
 /// The BEP 52 pieces root, from the roots of all pages.
-pub(crate) fn root_of_pages(pages: &[Digest]) -> Digest {
+pub fn root_of_pages(pages: &[Digest]) -> Digest {
     root_of_layer(pages, zero_subtree(UNIT_HEIGHT + PAGE_HEIGHT))
 }
 

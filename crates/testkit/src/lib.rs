@@ -3,7 +3,7 @@
 //!
 //! Entry types: [`Site`], the layer within the test's own process; [`Server`], the `manyhands` command as a
 //! child that can be measured and killed; [`Client`], a connection of raw bytes; [`origin`], an upstream that
-//! says exactly what a test wants; [`Versions`], contents that say of every byte which version it is of.
+//! says exactly what a test wants; [`FeedSite`], a site as mirrors see it, honest or not; [`Versions`], contents that say of every byte which version it is of.
 //! Used by dev-dependencies only; failures panic, as tests do.
 #![allow(clippy::unwrap_used, reason = "what fails here fails a test")]
 
@@ -11,6 +11,7 @@ mod binary;
 mod client;
 mod expected;
 mod experiment;
+mod feed_site;
 mod origin;
 mod server;
 mod site;
@@ -20,6 +21,7 @@ pub use binary::binary;
 pub use client::{Answer, Client};
 pub use expected::{Expected, zeros};
 pub use experiment::experiment;
+pub use feed_site::{FeedSite, Quirk};
 pub use manyhands::Config;
 pub use origin::{Asked, origin};
 pub use server::{Memory, Server};

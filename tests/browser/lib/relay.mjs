@@ -20,17 +20,19 @@ import { once } from 'node:events';
 
 export class Relay {
   /** @type {Exchange[]} */ exchanges = [];
-  #server; #sockets = new Set(); #target; #bucket; #capped;
+  #server; #sockets = new Set(); #target; #bucket; #burst; #capped;
 
   /**
    * @param {object} [options]
    * @param {number} [options.rate] octets a second towards all clients together; unlimited when absent
    * @param {(path: string) => boolean} [options.capped] which answers the rate applies to; scripts and pages are not a test's subject
    * @param {string} [options.host] address to listen on
+   * @param {number} [options.burst] octets that pass at once after a pause; a tenth of a second's when absent
    */
-  static async start({ rate, capped = () => true, host = '127.0.0.1' } = {}) {
+  static async start({ rate, capped = () => true, host = '127.0.0.1', burst } = {}) {
     const relay = new Relay();
-    relay.#bucket = new Bucket(rate);
+    relay.#burst = burst;
+    relay.#bucket = new Bucket(rate, burst);
     relay.#capped = capped;
     relay.#server = createServer({ noDelay: true }, (client) => relay.#accept(client));
     relay.#server.listen(0, host);
@@ -44,12 +46,12 @@ export class Relay {
   set target(port) { this.#target = port; }
   /** Requests whose path matches lose their connection. */
   refuse = () => false;
-  set rate(rate) { this.#bucket = new Bucket(rate); }
+  set rate(rate) { this.#bucket = new Bucket(rate, this.#burst); }
 
   /** Forgets the counts and the bucket's debt; open connections stay and are counted from zero. */
   reset() {
     this.exchanges.length = 0;
-    this.#bucket = new Bucket(this.#bucket.rate);
+    this.#bucket = new Bucket(this.#bucket.rate, this.#burst);
     for (const { tap } of this.#sockets) tap.restart(this.exchanges);
   }
 
@@ -118,13 +120,13 @@ function drained(socket) {
 
 /** First come, first served over all connections; a tenth of a second of burst. */
 class Bucket {
-  #tokens; #last = performance.now(); #queue = Promise.resolve();
-  constructor(rate) { this.rate = rate; this.#tokens = (rate ?? 0) / 10; }
+  #tokens; #burst; #last = performance.now(); #queue = Promise.resolve();
+  constructor(rate, burst = (rate ?? 0) / 10) { this.rate = rate; this.#burst = this.#tokens = burst; }
   take(octets) {
     if (!this.rate) return Promise.resolve();
     this.#queue = this.#queue.then(async () => {
       const now = performance.now();
-      this.#tokens = Math.min(this.rate / 10, this.#tokens + ((now - this.#last) / 1000) * this.rate);
+      this.#tokens = Math.min(this.#burst, this.#tokens + ((now - this.#last) / 1000) * this.rate);
       this.#last = now;
       this.#tokens -= octets;
       if (this.#tokens < 0) await new Promise((resolve) => setTimeout(resolve, (-this.#tokens / this.rate) * 1000));

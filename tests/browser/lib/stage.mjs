@@ -40,13 +40,14 @@ const PAGE = `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>
  * @param {(root: string) => Promise<T>} [options.files] writes the site's files; its result is `site.files`
  * @param {object | ((origin: string) => object)} [options.config] merged over OPEN, section by section; a function where it depends on the origin
  * @param {number} [options.rate] the relay's cap in octets a second, for assets only
+ * @param {number} [options.burst] what the cap lets pass at once after a pause, in octets
  * @param {string} [options.direct] an address the server itself listens on, without the relay: for tests where it must see who asks
  * @param {(root: string) => Promise<number>} [options.upstream] starts an HTTP server and returns its port: then `manyhands proxy` stands before
  *   that instead of `manyhands serve` before the directory
  * @param {typeof startServer} [options.host] starts another server than those two, from the same options
  * @template T
  */
-export async function site(t, { files = async () => undefined, config = {}, rate, direct, upstream, host: startHost = startServer } = {}) {
+export async function site(t, { files = async () => undefined, config = {}, rate, burst, direct, upstream, host: startHost = startServer } = {}) {
   requireNamespace();
   const work = await mkdtemp(join(tmpdir(), 'manyhands-'));
   const root = join(work, 'site');
@@ -56,7 +57,7 @@ export async function site(t, { files = async () => undefined, config = {}, rate
   await mkdir(root);
   await writeFile(join(root, 'index.html'), PAGE);
   const made = await files(root);
-  const relay = await Relay.start({ rate, capped: (path) => !path.startsWith(`${PREFIX}/`) && path.split('?')[0] !== '/' });
+  const relay = await Relay.start({ rate, burst, capped: (path) => !path.startsWith(`${PREFIX}/`) && path.split('?')[0] !== '/' });
   endings.push(() => relay.close());
   const host = direct ?? '127.0.0.1', port = await freePort(host);
   const origin = direct ? `http://${direct}:${port}` : relay.origin;

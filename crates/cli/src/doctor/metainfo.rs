@@ -20,9 +20,12 @@ const MOST_DIGESTS: usize = DIGESTS_PER_PAGE * Digest::SIZE;
 
 /// What the manifest's answer says.
 pub(crate) struct Shared {
-    pub(crate) manifest: Manifest,
+    pub(crate) manifest: Box<Manifest>,
     /// `Manyhands-Swarm`: `<complete>/<incomplete>` or `off`.
     pub(crate) swarm: String,
+    /// `Manyhands-Mirrors`: base URLs of mirrors that hold the file; absent behind nginx, where `site.json`'s
+    /// list counts.
+    pub(crate) mirrors: Option<String>,
 }
 
 /// Why there is no manifest.
@@ -65,7 +68,8 @@ pub(crate) async fn manifest(
     match text.as_deref().map(Manifest::from_json) {
         Some(Ok(manifest)) if manifest.path() == path => {
             let swarm = answer.field("manyhands-swarm").unwrap_or_default();
-            Ok(Shared { manifest, swarm })
+            let mirrors = answer.field("manyhands-mirrors");
+            Ok(Shared { manifest: Box::new(manifest), swarm, mirrors })
         }
         Some(Ok(manifest)) => {
             let says = format!("the manifest is that of {}", manifest.path());
@@ -101,6 +105,9 @@ pub(crate) async fn look(
         digest_fields(manifest, presence, &found.answer, report);
     }
     swarm(&shared.swarm, report);
+    if let Some(mirrors) = shared.mirrors.as_deref().filter(|mirrors| !mirrors.is_empty()) {
+        report.ok(Section::Metainfo, "mirrors", format!("browsers are sent to {mirrors}"));
+    }
     torrent(client, target, presence, manifest, report).await;
     magnet(client, target, presence, manifest, report).await;
     digest_pages(client, target, presence, manifest, report).await;

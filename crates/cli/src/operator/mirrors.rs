@@ -7,10 +7,10 @@ use clap::{Args, Subcommand};
 use serde::Deserialize;
 
 use super::args::ProcessArgs;
+use super::escaped;
 use super::process::Process;
-use super::{escaped, print};
 use crate::doctor::grouped;
-use crate::plain::{self, printable as clean};
+use crate::plain::{self, print, printable as clean};
 
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true)]

@@ -11,13 +11,11 @@ mod summary;
 pub(crate) use args::{PurgeArgs, StatusArgs};
 pub(crate) use mirrors::{MirrorsArgs, run as mirrors};
 
-use std::io::Write;
-
 use anyhow::{Context, anyhow};
 use serde::Deserialize;
 
 use crate::doctor::grouped;
-use crate::plain;
+use crate::plain::{self, print};
 
 use self::process::Process;
 
@@ -106,15 +104,6 @@ pub(crate) fn status(args: StatusArgs) -> anyhow::Result<()> {
 }
 
 /// A text on a terminal or into a pipe, with its line's end.
-fn print(text: &str) -> anyhow::Result<()> {
-    let mut out = std::io::stdout();
-    out.write_all(text.as_bytes()).context("cannot print the answer")?;
-    if !text.ends_with('\n') {
-        out.write_all(b"\n").context("cannot print the answer")?;
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -120,6 +120,7 @@ export class Peer {
 
   /** It sent a unit that is not the asset's: the last that is heard of it. */
   lied(unit: number): void {
+    if (this.closed) return;
     this.channel.wrong?.(unit);
     this.close();
   }

@@ -11,6 +11,7 @@
 mod bucket;
 mod config;
 mod effect;
+mod http;
 mod id;
 mod json;
 mod messages;
@@ -20,6 +21,7 @@ mod swarms;
 
 pub use config::SwarmConfig;
 pub use effect::{Class, CloseReason, ConnectionId, Effect, Metric};
+pub use http::{HttpAnnounce, HttpAnswer, HttpTrackerError, MAX_HTTP_ANSWER, MAX_HTTP_PEERS};
 pub use id::{IdError, OfferId, PeerId};
 pub use json::{MAX_DEPTH, MAX_MESSAGE_BYTES, MessageError};
 pub use messages::{

@@ -3,10 +3,12 @@ use std::collections::HashSet;
 use std::time::UNIX_EPOCH;
 
 use manyhands_metainfo::AssetPath;
+use manyhands_protocol::mirrors::MirrorState;
 
 use super::{Engine, Overview, Standing};
 use crate::ledger::{Figures, Looked};
-use crate::operator::{Dashboard, Swarm, TopAsset, Unshared, UploadLimits};
+use crate::mirrors::{Mirror, MirrorId};
+use crate::operator::{Dashboard, MirrorRow, Swarm, TopAsset, Unshared, UploadLimits};
 
 const PENDING: &str = "Nothing is written yet, or it is being reckoned: look again in a moment.";
 
@@ -65,6 +67,7 @@ impl Engine {
             unshared,
             jobs,
             swarms,
+            mirrors: self.mirror_rows(),
             swarms_active,
             connections: self.tracker().connections(),
             upload: UploadLimits {
@@ -82,6 +85,31 @@ impl Engine {
             Some(TopAsset { path, length, wanted: sums.demand, sent: sums.origin_bytes })
         });
         named.take(MOST).collect()
+    }
+
+    fn mirror_rows(&self) -> Vec<MirrorRow> {
+        let row = |mirror: Mirror| MirrorRow {
+            listed: mirror.listed().is_some(),
+            reason: mirror.reason(),
+            latency: mirror
+                .health
+                .latency()
+                .map(|it| it.as_millis().try_into().unwrap_or(u64::MAX)),
+            holdings: matches!(mirror.entry.id, MirrorId::Key(_))
+                .then(|| mirror.holdings.len() as u64),
+            readable: mirror.health.latency().map(|_| mirror.health.is_readable()),
+            id: mirror.entry.id.to_string(),
+            name: mirror.entry.name,
+            contact: mirror.entry.contact,
+            place: mirror.entry.http.map(|url| url.to_string()),
+            state: mirror.entry.state,
+        };
+        let mut rows: Vec<_> = self.mirrors().all().into_iter().map(row).collect();
+        // Each group in the order of names, so that a page that shows them does not jump.
+        rows.sort_by_key(|row| {
+            (row.state != MirrorState::Pending, row.state == MirrorState::Banned)
+        });
+        rows
     }
 
     fn swarms(&self) -> (Vec<Swarm>, usize) {

@@ -108,16 +108,20 @@ impl Engine {
         page.get(unit % DIGESTS_PER_PAGE).copied()
     }
 
-    async fn probe(&self, probe: &Probe) {
-        let Some(digest) = self.digest_of(probe) else { return };
-        let found = self.mirrors().probe(probe, &digest).await;
+    /// Probes a mirror. Whether that said nothing of its health.
+    async fn probe(&self, id: &MirrorId, built: &Built) -> bool {
+        let Some(probe) = self.mirrors().target(id, &built.samples) else { return true };
+        let Some(digest) = self.digest_of(&probe) else { return true };
+        let found = self.mirrors().probe(&probe, &digest).await;
         // Another version came while it was asked: the mirror has done nothing wrong.
-        if found.is_wrong() && self.digest_of(probe) != Some(digest) {
-            return;
+        if found.is_wrong() && self.digest_of(&probe) != Some(digest) {
+            return true;
         }
-        if let Some(banned) = self.mirrors().found(probe, found, seconds_now()) {
+        let missing = found.is_missing();
+        if let Some(banned) = self.mirrors().found(&probe, found, seconds_now()) {
             self.tracker().expel(&banned);
         }
+        missing
     }
 }
 
@@ -129,19 +133,28 @@ pub(super) async fn watch(engine: Weak<Inner>, alarm: Arc<Notify>) {
     loop {
         let Some(engine) = engine.upgrade().map(Engine) else { return };
         while let Some(done) = under_way.try_join_next() {
-            if let Ok(id) = done {
-                schedule.done(&id);
+            if let Ok((id, again)) = done {
+                schedule.done(&id, again, Instant::now());
             }
         }
         let room = AT_ONCE.saturating_sub(under_way.len());
-        if room > 0 && engine.sharing().is_on() && engine.mirrors().has_approved() {
-            let built = engine.feed();
-            let due = engine.mirrors().due(&mut schedule, &built.samples, room, Instant::now());
-            for probe in due {
-                let engine = engine.clone();
+        let due = match engine.sharing().is_on() {
+            true => engine.mirrors().due(&mut schedule, room, Instant::now()),
+            false => Vec::new(),
+        };
+        if !due.is_empty() {
+            // May have to look at all files.
+            let maker = engine.clone();
+            let built = tokio::task::spawn_blocking(move || maker.feed()).await;
+            let Ok(built) = built else {
+                tracing::error!("the feed for mirrors can't be made: they are not probed any more");
+                return;
+            };
+            for id in due {
+                let (engine, built) = (engine.clone(), Arc::clone(&built));
                 under_way.spawn(async move {
-                    engine.probe(&probe).await;
-                    probe.id
+                    let again = engine.probe(&id, &built).await;
+                    (id, again)
                 });
             }
         }

@@ -6,6 +6,8 @@ use std::time::Duration;
 pub(super) const STRIKES: u32 = 3;
 /// What one more measurement weighs beside all before it: about ten of them are remembered.
 const WEIGHT: f64 = 0.2;
+/// What is kept of a sentence that says what is wrong, in characters.
+const LONGEST_TROUBLE: usize = 200;
 /// What a reader takes at once, in octets: latency and rate are weighed as for a file of this size.
 const TYPICAL: f64 = 1_048_576.0;
 
@@ -68,7 +70,7 @@ impl Health {
             (self.listed, self.fallen) = (false, true);
         }
         self.probed = Some(now);
-        self.trouble = Some(trouble);
+        self.trouble = Some(brief(&trouble));
         fell
     }
 
@@ -109,6 +111,11 @@ impl Health {
         let transfer = self.rate.map_or(0.0, |rate| TYPICAL / rate.max(1.0));
         strikes + self.latency.unwrap_or(1e3) + transfer
     }
+}
+
+/// One line of bounded length: what a stranger's server said may be part of it.
+fn brief(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(LONGEST_TROUBLE).collect()
 }
 
 fn smoothed(before: Option<f64>, now: f64) -> f64 {
@@ -161,6 +168,14 @@ mod tests {
         }
         health.right(3, good(1));
         assert!(!health.is_listed());
+    }
+
+    #[test]
+    fn what_is_wrong_is_one_line_that_a_mirror_can_be_told() {
+        let mut health = Health::default();
+        health.failed(1, format!("TLS:\r\n\u{1b}{}", "é".repeat(5_000)));
+        let trouble = health.trouble().unwrap();
+        assert!(trouble.starts_with("TLS:é") && trouble.chars().count() == 200);
     }
 
     #[test]

@@ -51,6 +51,8 @@ use crate::config::{Checked, MirrorsSection};
 
 /// How long a purge is told of, in seconds: longer than any mirror should be away.
 const PURGE_TOLD: u64 = 7 * 24 * 3_600;
+/// Feeds that a former process may have made within its last second.
+const SEQUENCE_GAP: u64 = 60;
 /// Long announces that are read at once.
 const LARGE_AT_ONCE: usize = 8;
 /// Mirrors that one answer about a file names.
@@ -100,6 +102,8 @@ impl Mirrors {
         now: u64,
     ) -> io::Result<Self> {
         let (file, Kept { sequence, mirrors, purged, .. }) = KeptFile::open(dir)?;
+        // A kill may have left the last ones unwritten.
+        let sequence = sequence.max(now).saturating_add(SEQUENCE_GAP);
         let section = checked.config.mirrors.clone();
         let registry = Registry::new(mirrors, &checked.mirrors, section.most, now);
         let reach = match (checked.is_local(), checked.config.swarm.lan) {
@@ -163,9 +167,13 @@ impl Mirrors {
     ) -> Result<(MirrorState, Option<String>), Untaken> {
         let mut state = self.lock();
         let open = self.section.register;
+        let stranger = state.registry.state_of(&key).is_none();
         let mirror = state.registry.announce(key, signed, announce, from, open, now)?;
         let answer = (mirror.entry.state, mirror.reason());
         drop(state);
+        if stranger {
+            tracing::info!(mirror = %key, "somebody asks to be a mirror: see `manyhands mirrors`");
+        }
         self.unwritten.store(true, Ordering::Relaxed);
         self.alarm.notify_one();
         Ok(answer)
@@ -176,12 +184,15 @@ impl Mirrors {
     /// # Errors
     /// It holds in this process, and could not be written.
     pub(crate) fn decide(&self, id: &MirrorId, decision: Decision, now: u64) -> io::Result<bool> {
-        let registry = &mut self.lock().registry;
+        let mut state = self.lock();
+        let registry = &mut state.registry;
         let done = match decision {
             Decision::Approve => registry.decide(id, MirrorState::Approved, None, now),
             Decision::Ban(reason) => registry.decide(id, MirrorState::Banned, reason, now),
             Decision::Forget => registry.forget(id),
         };
+        // Writing looks at it again.
+        drop(state);
         if done.is_none() {
             return Ok(false);
         }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use manyhands_metainfo::{Digest, UNIT, digest_of_unit};
-use manyhands_protocol::mirrors::{BaseUrl, MirrorState, PublicKey};
+use manyhands_protocol::mirrors::{BaseUrl, PublicKey};
 use rand::RngExt;
 
 use super::ask::{AskError, Unit};
@@ -13,6 +13,8 @@ use super::{Change, Found, MirrorId, Mirrors, Sample};
 
 /// Between two looks that browsers' doubts bring about.
 const BETWEEN_DOUBTS: Duration = Duration::from_secs(5);
+/// After a probe that said nothing: the bucket does not have that file, or no file could be chosen.
+const SOON: Duration = Duration::from_secs(5);
 /// Random files that are tried before all are looked through for one that is held.
 const TRIES: usize = 64;
 
@@ -37,63 +39,53 @@ pub(crate) struct Probe {
 }
 
 impl Schedule {
-    /// The probe is over.
-    pub(crate) fn done(&mut self, id: &MirrorId) {
+    /// The probe is over. `again`: it said nothing of the mirror's health, so another follows soon.
+    pub(crate) fn done(&mut self, id: &MirrorId, again: bool, now: Instant) {
         if let Some(turn) = self.0.get_mut(id) {
             turn.under_way = false;
+            if again {
+                turn.next = turn.next.min(now + SOON);
+            }
         }
     }
 }
 
 impl Mirrors {
-    /// Whether anybody could be probed.
-    pub(crate) fn has_approved(&self) -> bool {
-        let approved = MirrorState::Approved;
-        self.lock().registry.all().any(|it| it.entry.state == approved && it.entry.http.is_some())
+    /// At most `most` mirrors whose turn it is, because time has passed or a browser doubts one.
+    pub(crate) fn due(&self, schedule: &mut Schedule, most: usize, now: Instant) -> Vec<MirrorId> {
+        let state = self.lock();
+        let probed: Vec<_> = state.registry.all().filter(|it| it.can_be_probed()).collect();
+        let known = |id: &MirrorId| probed.iter().any(|mirror| mirror.entry.id == *id);
+        schedule.0.retain(|id, turn| turn.under_way || known(id));
+        let is_due = |id: &MirrorId| {
+            schedule.0.get(id).is_none_or(|turn| {
+                let doubt = now >= turn.last + BETWEEN_DOUBTS && state.registry.is_doubted(id);
+                !turn.under_way && (now >= turn.next || doubt)
+            })
+        };
+        let due = probed.into_iter().map(|mirror| &mirror.entry.id).filter(|id| is_due(id));
+        let due: Vec<MirrorId> = due.take(most).cloned().collect();
+        drop(state);
+        for id in &due {
+            let turn = Turn { last: now, next: now + self.pause(), under_way: true };
+            schedule.0.insert(id.clone(), turn);
+        }
+        due
     }
 
-    /// At most `most` probes that are due, each at a random unit of a random file that the mirror should have,
-    /// or at one that a browser doubts.
-    pub(crate) fn due(
-        &self,
-        schedule: &mut Schedule,
-        samples: &[Sample],
-        most: usize,
-        now: Instant,
-    ) -> Vec<Probe> {
+    /// Where to probe a mirror: at what a browser doubts, else at a random unit of a random file that it should
+    /// have. `None` where there is none.
+    pub(crate) fn target(&self, id: &MirrorId, samples: &[Sample]) -> Option<Probe> {
         let mut state = self.lock();
-        let approved: Vec<(MirrorId, BaseUrl)> = state
-            .registry
-            .all()
-            .filter(|mirror| mirror.entry.state == MirrorState::Approved)
-            .filter_map(|mirror| Some((mirror.entry.id.clone(), mirror.entry.http.clone()?)))
-            .collect();
-        schedule.0.retain(|id, turn| turn.under_way || approved.iter().any(|(it, _)| it == id));
-        let mut probes = Vec::new();
-        for (id, url) in approved {
-            let turn = schedule.0.get(&id).copied();
-            let doubted = state.registry.is_doubted(&id);
-            let due = turn.is_none_or(|turn| {
-                let doubt = doubted && now >= turn.last + BETWEEN_DOUBTS;
-                !turn.under_way && (now >= turn.next || doubt)
-            });
-            if !due || probes.len() >= most {
-                continue;
-            }
-            let target = doubted.then(|| state.registry.take_doubt(&id)).flatten();
-            let doubted = target.and_then(|(path, unit)| {
-                let at = samples.binary_search_by(|sample| sample.path.cmp(&path)).ok()?;
-                let sample = samples.get(at)?;
-                (unit < sample.length.div_ceil(UNIT)).then(|| (sample.clone(), unit))
-            });
-            let Some(mirror) = state.registry.of(&id) else { continue };
-            let held = |sample: &&Sample| mirror.holds(&sample.path, &sample.root);
-            let Some((sample, unit)) = doubted.or_else(|| random(samples, held)) else { continue };
-            let next = now + self.pause();
-            schedule.0.insert(id.clone(), Turn { last: now, next, under_way: true });
-            probes.push(Probe { id, url, sample, unit });
-        }
-        probes
+        let doubted = state.registry.take_doubt(id).and_then(|(path, unit)| {
+            let at = samples.binary_search_by(|sample| sample.path.cmp(&path)).ok()?;
+            let sample = samples.get(at)?;
+            (unit < sample.length.div_ceil(UNIT)).then(|| (sample.clone(), unit))
+        });
+        let mirror = state.registry.of(id)?;
+        let held = |sample: &&Sample| mirror.holds(&sample.path, &sample.root);
+        let (sample, unit) = doubted.or_else(|| random(samples, held))?;
+        Some(Probe { id: id.clone(), url: mirror.entry.http.clone()?, sample, unit })
     }
 
     /// About as long as the operator says.
@@ -148,6 +140,11 @@ impl Mirrors {
 pub(crate) struct ProbeFound(Found);
 
 impl ProbeFound {
+    /// Whether the mirror answered, and does not have the file.
+    pub(crate) fn is_missing(&self) -> bool {
+        matches!(self.0, Found::Missing(_))
+    }
+
     /// Whether the bytes were others than the digest says.
     pub(crate) fn is_wrong(&self) -> bool {
         matches!(self.0, Found::Wrong { .. })

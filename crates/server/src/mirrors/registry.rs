@@ -161,6 +161,14 @@ impl Mirror {
         }
     }
 
+    /// Whether there is anything to look at.
+    pub(super) fn can_be_probed(&self) -> bool {
+        let by_key = matches!(self.entry.id, MirrorId::Key(_));
+        self.entry.state == MirrorState::Approved
+            && self.entry.http.is_some()
+            && !(by_key && self.holdings.is_empty())
+    }
+
     /// Where it is, if readers may be sent there.
     pub(crate) fn listed(&self) -> Option<&BaseUrl> {
         let healthy = self.entry.state == MirrorState::Approved && self.health.is_listed();

@@ -26,7 +26,7 @@ mod report;
 mod samples;
 mod words;
 
-pub(crate) use dashboard::{Dashboard, Swarm, TopAsset, Unshared, UploadLimits};
+pub(crate) use dashboard::{Dashboard, MirrorRow, Swarm, TopAsset, Unshared, UploadLimits};
 pub use report::Report;
 
 pub(crate) use dashboard::answer as dashboard;

@@ -9,8 +9,9 @@ use manyhands_experiment::{
 };
 use manyhands_metainfo::AssetPath;
 use manyhands_page::Reason;
+use manyhands_protocol::mirrors::MirrorState;
 
-use super::dashboard::{Dashboard, Swarm, TopAsset, Unshared, UploadLimits};
+use super::dashboard::{Dashboard, MirrorRow, Swarm, TopAsset, Unshared, UploadLimits};
 use crate::engine::{Counts, Hashing, Sharing, Standing};
 
 /// 2 Nov 2026, 00:00 UTC.
@@ -287,6 +288,32 @@ pub(super) fn dashboard(analysis: Option<Analysis>) -> Dashboard {
             swarm("/iso/debian-live-13.2.0-amd64-gnome.iso", 88, 61, true),
             swarm("/lectures/2026/%C3%96ffentliche%20Vorlesung%2007.mp4", 9, 74, true),
             swarm("/data/census-2025-microdata.tar.zst", 1, 2, false),
+        ],
+        mirrors: vec![
+            MirrorRow {
+                id: "7d7a4e1cbb7fb6e4b5d2a9ce0a1d6f00c1f0bfb1e3b5a3a7c6c2f0b1d4e5f607".to_owned(),
+                name: "University library".to_owned(),
+                contact: Some("mirror@library.example".to_owned()),
+                place: Some("https://mirror.library.example/library.example.org/".to_owned()),
+                state: MirrorState::Pending,
+                listed: false,
+                reason: Some("waits for the operator's approval".to_owned()),
+                latency: None,
+                holdings: Some(0),
+                readable: None,
+            },
+            MirrorRow {
+                id: "https://bucket.example.net/library/".to_owned(),
+                name: "bucket.example.net".to_owned(),
+                contact: None,
+                place: Some("https://bucket.example.net/library/".to_owned()),
+                state: MirrorState::Approved,
+                listed: true,
+                reason: None,
+                latency: Some(38),
+                holdings: None,
+                readable: Some(false),
+            },
         ],
         swarms_active: 37,
         connections: 496,

@@ -5,6 +5,7 @@
 
 mod files;
 mod health;
+mod mirrors;
 mod page;
 mod saved;
 mod traffic;
@@ -17,6 +18,7 @@ use http::{HeaderMap, HeaderValue, Response};
 use manyhands_experiment::Analysis;
 use manyhands_metainfo::AssetPath;
 use manyhands_page::Reason;
+use manyhands_protocol::mirrors::MirrorState;
 
 use crate::engine::{Counts, Engine, Hashing, Sharing, Why};
 use crate::ledger::Looked;
@@ -56,6 +58,8 @@ pub(crate) struct Dashboard {
     pub(crate) swarms: Vec<Swarm>,
     /// Swarms with anybody in them.
     pub(crate) swarms_active: usize,
+    /// Those who wait for the operator first.
+    pub(crate) mirrors: Vec<MirrorRow>,
     /// Sockets at the tracker.
     pub(crate) connections: usize,
     pub(crate) upload: UploadLimits,
@@ -92,6 +96,27 @@ pub(crate) struct Swarm {
     pub(crate) peers: u64,
     /// Whether they are introduced: the crowd is large enough.
     pub(crate) open: bool,
+}
+
+/// A mirror.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct MirrorRow {
+    /// What it is decided about by.
+    pub(crate) id: String,
+    pub(crate) name: String,
+    pub(crate) contact: Option<String>,
+    /// Its URL.
+    pub(crate) place: Option<String>,
+    pub(crate) state: MirrorState,
+    pub(crate) listed: bool,
+    /// Why it is not, a sentence.
+    pub(crate) reason: Option<String>,
+    /// Milliseconds.
+    pub(crate) latency: Option<u64>,
+    /// Files, where that is known.
+    pub(crate) holdings: Option<u64>,
+    /// Whether browsers can use it, once that is known.
+    pub(crate) readable: Option<bool>,
 }
 
 /// What a visitor may be asked to give.

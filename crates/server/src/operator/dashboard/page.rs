@@ -6,7 +6,7 @@ use http::HeaderValue;
 use manyhands_metainfo::Digest;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use super::{Dashboard, files, health, saved, traffic};
+use super::{Dashboard, files, health, mirrors, saved, traffic};
 use crate::operator::headline::{Headline, Tone};
 
 const STYLE: &str = concat!(include_str!("../base.css"), include_str!("style.css"));
@@ -30,12 +30,13 @@ pub(super) static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
 });
 
 /// The sections, by the names of their elements.
-const SECTIONS: [(&str, &str); 8] = [
+const SECTIONS: [(&str, &str); 9] = [
     ("saved", "Saved"),
     ("time", "Over time"),
     ("bytes", "Bytes"),
     ("readers", "Visitors"),
     ("files", "Files"),
+    ("mirrors", "Mirrors"),
     ("why", "Why not?"),
     ("health", "Health"),
     ("controls", "Controls"),
@@ -85,6 +86,7 @@ pub(in crate::operator) fn html(dashboard: &Dashboard) -> Markup {
                     (traffic::bytes(dashboard.analysis.as_ref()))
                     (traffic::readers(dashboard))
                     (files::files(dashboard))
+                    (mirrors::mirrors(dashboard))
                     (files::why(dashboard))
                     (health::health(dashboard))
                     (health::controls(dashboard))
