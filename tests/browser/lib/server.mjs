@@ -93,6 +93,9 @@ export async function startDemo(work) {
   return Object.assign(server, { port, state });
 }
 
+/** Starts `manyhands mirror`, which says by itself how it is: `manyhands mirror --status`. */
+export const startMirrorProgram = ({ work, args }) => launch(['mirror', ...args], work);
+
 /** The process itself: what it prints, whether it runs, how it ends. */
 function launch(args, cwd, origin) {
   const child = spawn(binary(), args, { cwd, env: bareEnvironment(), stdio: ['ignore', 'pipe', 'pipe'] });
