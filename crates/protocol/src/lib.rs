@@ -13,6 +13,7 @@
 //! - [`wire`]: the peer wire. Entry types [`wire::Decoder`] and [`wire::Message`].
 //! - [`stun`]: the STUN binding server. Entry function [`stun::binding_response`].
 
+mod bencode;
 pub mod mirrors;
 pub mod sdp;
 pub mod stun;

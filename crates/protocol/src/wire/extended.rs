@@ -5,6 +5,7 @@ use bendy::encoding::Encoder;
 use bytes::{Buf, Bytes};
 
 use super::{Message, MetadataMessage, WireError};
+use crate::bencode::{number, skip};
 
 /// Longest handshake that is read. Bytes.
 const MAX_HANDSHAKE: usize = 16 * 1024;
@@ -191,19 +192,6 @@ impl ExtendedHandshake {
             *of = number(value)?.filter(|number| *number > 0);
         }
         Ok(())
-    }
-}
-
-/// `None` for a number that is none of this kind: what it says is then as good as unsaid.
-pub(super) fn number<T: std::str::FromStr>(value: Object<'_, '_>) -> Result<Option<T>, Error> {
-    Ok(value.try_into_integer()?.parse().ok())
-}
-
-pub(super) fn skip(value: Object<'_, '_>) -> Result<(), Error> {
-    match value {
-        Object::List(mut list) => list.consume_all(),
-        Object::Dict(mut dictionary) => dictionary.consume_all(),
-        Object::Integer(_) | Object::Bytes(_) => Ok(()),
     }
 }
 

@@ -6,8 +6,8 @@ use bytes::Bytes;
 use manyhands_metainfo::InfoHash;
 use sha1::{Digest as _, Sha1};
 
-use super::extended::{number, skip};
 use super::{Message, WireError};
+use crate::bencode::{number, skip};
 
 /// What one message carries, but the last. Bytes.
 pub const METADATA_PIECE: u32 = 16 * 1024;

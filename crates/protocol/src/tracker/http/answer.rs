@@ -4,6 +4,7 @@ use bendy::decoding::{Decoder, Error, Object};
 use bendy::encoding::Encoder;
 
 use super::HttpTrackerError;
+use crate::bencode::{number, skip};
 
 /// Longest answer that is read. Bytes.
 pub const MAX_HTTP_ANSWER: usize = 64 * 1024;
@@ -121,10 +122,10 @@ fn read(bytes: &[u8], refused: &mut Option<String>) -> Result<HttpAnswer, Error>
                 let text = String::from_utf8_lossy(text);
                 *refused = Some(text.chars().filter(|c| !c.is_control()).collect());
             }
-            b"interval" => answer.interval = number(value)?,
-            b"min interval" => answer.min_interval = Some(number(value)?),
-            b"complete" => answer.complete = number(value)?,
-            b"incomplete" => answer.incomplete = number(value)?,
+            b"interval" => answer.interval = number(value)?.unwrap_or_default(),
+            b"min interval" => answer.min_interval = number(value)?,
+            b"complete" => answer.complete = number(value)?.unwrap_or_default(),
+            b"incomplete" => answer.incomplete = number(value)?.unwrap_or_default(),
             b"peers" => match value {
                 Object::Bytes(peers) => four(peers, &mut answer),
                 Object::List(mut list) => {
@@ -175,7 +176,7 @@ fn dictionary(peer: Object<'_, '_>, answer: &mut HttpAnswer) -> Result<(), Error
                 ip =
                     std::str::from_utf8(value.try_into_bytes()?).ok().and_then(|it| it.parse().ok())
             }
-            b"port" => port = value.try_into_integer()?.parse().ok(),
+            b"port" => port = number(value)?,
             _ => skip(value)?,
         }
     }
@@ -183,19 +184,6 @@ fn dictionary(peer: Object<'_, '_>, answer: &mut HttpAnswer) -> Result<(), Error
         answer.add(SocketAddr::new(ip, port));
     }
     Ok(())
-}
-
-/// What is no number of this size is 0, as if unsaid.
-fn number(value: Object<'_, '_>) -> Result<u32, Error> {
-    Ok(value.try_into_integer()?.parse().unwrap_or_default())
-}
-
-fn skip(value: Object<'_, '_>) -> Result<(), Error> {
-    match value {
-        Object::List(mut list) => list.consume_all(),
-        Object::Dict(mut dictionary) => dictionary.consume_all(),
-        Object::Integer(_) | Object::Bytes(_) => Ok(()),
-    }
 }
 
 #[cfg(test)]
