@@ -199,7 +199,7 @@ export class Assets {
   }
 
   #join(transfer: Transfer): void {
-    if (!this.#suspended && !transfer.failed && "RTCPeerConnection" in globalThis) this.#tracker.join(transfer);
+    if (!this.#suspended && !transfer.failed && "RTCPeerConnection" in globalThis && "WebSocket" in globalThis) this.#tracker.join(transfer);
   }
 
   #rest(): void {
