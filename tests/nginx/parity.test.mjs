@@ -19,6 +19,7 @@ const FIELDS = {
   connection: 'of the hop',
   'keep-alive': 'of the hop',
   via: 'a proxy names itself; nginx does not',
+  'manyhands-mirrors': 'nginx answers manifests from what is published on disk, which names no mirrors: browsers go by site.json then',
   'transfer-encoding': 'framing: nginx sends chunks where the length is not known; so does the proxy, of other sizes',
 };
 
